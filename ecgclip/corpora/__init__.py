@@ -4,11 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "CODE_SYSTEMS": "corpus",
+    "LABEL_SETS": "label_sets",
     "COLUMNS": "corpus",
     "SPLITS": "corpus",
     "Corpus": "corpus",
+    "LabelSet": "label_sets",
     "concatenate": "corpus",
     "fold_of": "corpus",
+    "label_set": "label_sets",
+    "open_ptb_xl": "ptb_xl",
     "split_of": "corpus",
     "simulate": "simulated",
 }
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from .corpus import concatenate as concatenate
     from .corpus import fold_of as fold_of
     from .corpus import split_of as split_of
+    from .label_sets import LABEL_SETS as LABEL_SETS
+    from .label_sets import LabelSet as LabelSet
+    from .label_sets import label_set as label_set
+    from .ptb_xl import open_ptb_xl as open_ptb_xl
     from .simulated import simulate as simulate
 
 
