@@ -1,0 +1,274 @@
+"""Linear probe: what a frozen encoder's features hold, at 1, 10 and 100 % of the training patients.
+
+Features are standardised on the training part; one logistic regression a label, C by patient-wise
+cross-validation of the log loss inside the drawn labels, C = 0.01 for a label with fewer than ten positives
+in the draw. Draws depend on targets, patients and seed alone, so that encoders meet the same draws.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ecgclip.errors import DataError, UsageError
+
+from .bootstrap import scorable
+from .logistic import fit_logistic
+from .metrics import Bools, Floats, auroc
+from .table import auroc_table
+
+__all__ = ["ProbeDraw", "ProbeResult", "linear_probe"]
+
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+FIXED_PENALTY = 0.01
+FEW_POSITIVES = 10
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeDraw:
+    """One draw of training patients: logits ``(n_test, labels)`` and how they came about.
+
+    The logits of a label without a positive (or a negative) in the draw are NaN; ``absent`` lists those.
+    """
+
+    fraction: float
+    number: int
+    records: NDArray[np.intp]
+    n_patients: int
+    scores: Floats
+    penalties: Floats
+    absent: tuple[str, ...]
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeResult:
+    """All draws of a probe with the test part they are scored on."""
+
+    codes: tuple[str, ...]
+    targets: Bools
+    patients: NDArray[np.generic]
+    minimum: int
+    draws: tuple[ProbeDraw, ...]
+
+    def table(self, fraction: float, number: int = 0, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """`auroc_table` of one draw; labels absent from it are left out, as ``absent`` lists them."""
+        drawn = next((d for d in self.draws if (d.fraction, d.number) == (fraction, number)), None)
+        if drawn is None:
+            raise UsageError(f"the probe has no draw {number} at fraction {fraction}")
+        there = [i for i, code in enumerate(self.codes) if code not in drawn.absent]
+        codes = [self.codes[i] for i in there]
+        table: pd.DataFrame = auroc_table(
+            drawn.scores[:, there],
+            self.targets[:, there],
+            codes,
+            self.patients,
+            minimum=self.minimum,
+            draws=draws,
+            seed=seed,
+        )
+        return table
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a draw: its size, macro AUROC, how many labels that averages, and which are absent."""
+        scored = scorable(self.targets, self.minimum)
+        rows = []
+        for d in self.draws:
+            there = scored & np.isfinite(d.scores).all(axis=0)
+            macro = (
+                float(np.mean(auroc(d.scores[:, there], self.targets[:, there]))) if there.any() else np.nan
+            )
+            rows.append(
+                {
+                    "fraction": d.fraction,
+                    "draw": d.number,
+                    "patients": d.n_patients,
+                    "records": len(d.records),
+                    "macro_auroc": macro,
+                    "labels_scored": int(there.sum()),
+                    "absent": ", ".join(d.absent),
+                    "converged": d.converged,
+                }
+            )
+        table: pd.DataFrame = pd.DataFrame(rows)
+        return table
+
+    def summary(self) -> pd.DataFrame:
+        """One row a fraction: mean, lowest and highest macro AUROC over its draws."""
+        by = self.to_frame().groupby("fraction")["macro_auroc"]
+        table: pd.DataFrame = by.agg(["mean", "min", "max", "count"]).rename(columns={"count": "draws"})
+        return table
+
+
+def draw_patients(
+    targets: Bools, patients: ArrayLike, fraction: float, rng: np.random.Generator, wanted: Bools
+) -> NDArray[np.intp]:
+    """Records ``(k,)`` of a share of the patients, rarest wanted labels first given a positive patient.
+
+    Labels are covered as far as the number of patients allows; the rest of the draw is uniform.
+    """
+    names, owner = np.unique(np.asarray(patients), return_inverse=True)
+    size = max(1, round(fraction * len(names)))
+    if size >= len(names):
+        return np.arange(len(targets))
+    has = np.zeros((len(names), targets.shape[1]), dtype=bool)
+    np.logical_or.at(has, owner, targets)
+    chosen = np.zeros(len(names), dtype=bool)
+    for label in np.argsort(has.sum(axis=0), kind="stable"):
+        carriers = np.flatnonzero(has[:, label])
+        if wanted[label] and carriers.size and not chosen[carriers].any() and chosen.sum() < size:
+            chosen[rng.choice(carriers)] = True
+    rest = np.flatnonzero(~chosen)
+    chosen[rng.choice(rest, size=size - int(chosen.sum()), replace=False)] = True
+    return np.flatnonzero(chosen[owner])
+
+
+def _patient_folds(
+    targets: Bools, patients: NDArray[np.generic], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Fold ``(n,)`` of each record: patients dealt in turn, sorted by the rarest label that they carry."""
+    names, owner = np.unique(patients, return_inverse=True)
+    count = np.where(targets, targets.sum(axis=0), len(targets) + 1)
+    rarest = np.full(len(names), len(targets) + 1)
+    np.minimum.at(rarest, owner, count.min(axis=1, initial=len(targets) + 1))
+    order = np.lexsort((rng.random(len(names)), rarest))
+    fold = np.empty(len(names), dtype=np.intp)
+    fold[order] = np.arange(len(names)) % FOLDS
+    return np.asarray(fold[owner], dtype=np.intp)
+
+
+def _cross_validate(features: Floats, targets: Bools, folds: NDArray[np.intp]) -> Floats:
+    """C ``(labels,)`` with the lowest log loss on the held-out folds."""
+    n, n_labels = targets.shape
+    grid = np.array(PENALTIES)
+    inside = (folds[:, None] != np.arange(FOLDS)).astype(np.float64)  # (n, folds)
+    columns = len(grid) * FOLDS
+    weights = np.tile(inside, (1, len(grid)))
+    losses = np.empty((len(grid), n_labels))
+    for label in range(n_labels):
+        y = np.repeat(targets[:, label : label + 1], columns, axis=1)
+        fitted = fit_logistic(features, y, np.repeat(grid, FOLDS), weights=weights, tol=1e-7, max_iter=100)
+        logits = fitted.decision(features)
+        loss = (np.logaddexp(0.0, logits) - y * logits) * (1 - weights)
+        losses[:, label] = loss.sum(axis=0).reshape(len(grid), FOLDS).sum(axis=1) / n
+    return np.asarray(grid[losses.argmin(axis=0)])
+
+
+def _fit_draw(
+    train: Floats, targets: Bools, patients: NDArray[np.generic], test: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats, bool]:
+    """Logits of the test part, C of each label, and whether every fit reached its tolerance."""
+    positives = targets.sum(axis=0)
+    present = (positives > 0) & (positives < len(targets))
+    enough = present & (positives >= FEW_POSITIVES) & (len(np.unique(patients)) >= FOLDS)
+    penalties = np.full(targets.shape[1], np.nan)
+    penalties[present] = FIXED_PENALTY
+    if enough.any():
+        folds = _patient_folds(targets[:, enough], patients, rng)
+        penalties[enough] = _cross_validate(train, targets[:, enough], folds)
+    scores = np.full((len(test), targets.shape[1]), np.nan)
+    if not present.any():
+        return scores, penalties, True
+    fitted = fit_logistic(train, targets[:, present], penalties[present])
+    scores[:, present] = fitted.decision(test)
+    return scores, penalties, bool(fitted.converged.all())
+
+
+def _check(
+    features: Floats, targets: ArrayLike, patients: ArrayLike, split: ArrayLike, codes: Sequence[str]
+) -> Bools:
+    truth = np.asarray(targets)
+    n = len(features)
+    if features.ndim != 2 or truth.shape != (n, len(codes)):
+        raise DataError(
+            f"features of shape {features.shape} and targets of shape {truth.shape} with {len(codes)} codes: "
+            "expected (n, dim) and (n, labels)"
+        )
+    if np.asarray(patients).shape != (n,) or np.asarray(split).shape != (n,):
+        raise DataError(f"{n} records: expected one patient and one split for each")
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if bad.size:
+        raise DataError(
+            f"the encoder's features of {bad.size} records are not finite (first: row {bad[0]}): "
+            "leave these records out or correct the encoder"
+        )
+    if not np.isin(truth, (0, 1)).all():
+        raise DataError("targets hold values other than 0 and 1: give one 0/1 column a label")
+    return truth.astype(bool)
+
+
+def linear_probe(
+    features: ArrayLike,
+    targets: ArrayLike,
+    patients: ArrayLike,
+    split: ArrayLike,
+    *,
+    codes: Sequence[str],
+    test: str = "test",
+    fractions: Sequence[float] = (0.01, 0.1, 1.0),
+    draws: int = 3,
+    seed: int = 0,
+    minimum: int = 10,
+) -> ProbeResult:
+    """Fit logistic regressions on the features of drawn training patients and score the test part.
+
+    Args:
+        features: ``(n, dim)`` of the frozen encoder in eval mode.
+        targets: ``(n, labels)`` 0 or 1.
+        patients: ``(n,)`` patient of each record.
+        split: ``(n,)``, ``"train"`` for the part to draw from, ``test`` for the part to score.
+        codes: name of each label.
+        test: which split is scored; ``"validation"`` during development.
+        fractions: shares of the training patients; at 1.0 there is one draw, for it holds everybody.
+        draws: draws a fraction, each stratified so that a label that is scored keeps a positive patient.
+        seed: of draws and folds.
+        minimum: positives and negatives that a label needs in the test part to be scored.
+
+    Raises:
+        DataError: shapes that do not fit, features that are not finite, an empty part, or a patient in both.
+        UsageError: a fraction outside (0, 1].
+    """
+    values = np.asarray(features, dtype=np.float64)
+    truth = _check(values, targets, patients, split, codes)
+    who, part = np.asarray(patients), np.asarray(split)
+    if not all(0 < fraction <= 1 for fraction in fractions) or draws < 1:
+        raise UsageError(
+            f"fractions {tuple(fractions)} with {draws} draws: expected shares in (0, 1] and 1 or more"
+        )
+    train_rows, test_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == test)
+    if train_rows.size == 0 or test_rows.size == 0:
+        raise DataError(f"{train_rows.size} train and {test_rows.size} {test} records: the probe needs both")
+    both = np.intersect1d(who[train_rows], who[test_rows])
+    if both.size:
+        raise DataError(
+            f"{both.size} patients are in train and in {test} (first: {both[0]}): split by patient"
+        )
+    mean, deviation = values[train_rows].mean(axis=0), values[train_rows].std(axis=0)
+    standard = (values - mean) / np.where(deviation > 0, deviation, 1.0)
+    train_truth = truth[train_rows]
+    wanted = scorable(truth[test_rows], minimum)
+    results = []
+    for fraction in fractions:
+        for number in range(1 if fraction == 1 else draws):
+            rng = np.random.default_rng([seed, number, round(fraction * 1e6)])
+            chosen = train_rows[draw_patients(train_truth, who[train_rows], fraction, rng, wanted)]
+            scores, penalties, converged = _fit_draw(
+                standard[chosen], truth[chosen], who[chosen], standard[test_rows], rng
+            )
+            absent = tuple(code for code, c in zip(codes, penalties, strict=True) if np.isnan(c))
+            results.append(
+                ProbeDraw(
+                    fraction=fraction,
+                    number=number,
+                    records=chosen,
+                    n_patients=len(np.unique(who[chosen])),
+                    scores=scores,
+                    penalties=penalties,
+                    absent=absent,
+                    converged=converged,
+                )
+            )
+    return ProbeResult(tuple(codes), truth[test_rows], who[test_rows], minimum, tuple(results))
