@@ -1,0 +1,320 @@
+"""A bank of phrases: what a report would say where a label holds.
+
+A bank belongs to one label set. Each label has phrases in one or more languages, each with its kind and its source; a
+label may be made of `parts` (a superclass of its statements) and may have negations ("no atrial fibrillation").
+The shipped banks are YAML files beside this module, written to be edited without Python.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ecgclip.errors import DataError, UsageError, unknown_name
+
+__all__ = ["BANKS", "KINDS", "Label", "Phrase", "PromptBank"]
+
+KINDS = ("name", "synonym", "abbreviation", "description", "scp")
+"""Kinds of phrase: ``scp`` is the corpus' own wording, ``description`` says what one sees."""
+
+BANKS = (
+    "ptbxl-superclass",
+    "ptbxl-subclass",
+    "ptbxl-form",
+    "ptbxl-rhythm",
+    "ptbxl-diagnostic",
+    "ptbxl-all",
+    "cpsc2018",
+    "csn",
+    "challenge-2021",
+)
+"""The shipped banks."""
+
+_SAME_LABELS = {"csn-legacy": "csn"}
+_FORMAT = "ecgclip.PromptBank/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One wording of a label: its text, its language (``""``: not stated), its kind and where it comes from."""
+
+    text: str
+    lang: str = ""
+    kind: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of a bank.
+
+    Attributes:
+        code: as the label set writes it.
+        name: what a table shows.
+        phrases: the label's own wordings.
+        parts: the statements that a super-label is made of, each with its phrases.
+        negation: wordings that say that the finding is not there.
+        excludes: codes of labels and short wordings that no phrase of this label may contain.
+        may_name: codes of findings that belong to this one's definition, so that its phrases may name them.
+        forbidden: `excludes` spelled out: each excluded code or wording with the wordings it stands for.
+    """
+
+    code: str
+    name: str
+    phrases: tuple[Phrase, ...]
+    parts: Mapping[str, tuple[Phrase, ...]] = field(default_factory=dict)
+    negation: tuple[Phrase, ...] = ()
+    excludes: tuple[str, ...] = ()
+    may_name: tuple[str, ...] = ()
+    forbidden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class PromptBank:
+    """The phrases of one label set.
+
+    Attributes:
+        name: the bank's name, that of its label set where it is shipped.
+        entries: the labels in the order of the set.
+        strict: whether every phrase must state language, kind and source (files: yes; plain dicts: no).
+    """
+
+    name: str
+    entries: tuple[Label, ...]
+    strict: bool = True
+
+    @staticmethod
+    def load(name_or_path: str | Path) -> "PromptBank":
+        """Load a shipped bank by name, or a bank from a YAML file.
+
+        Raises:
+            UsageError: no shipped bank of that name; near matches are named.
+            DataError: a file that is not a bank; the message names file and line.
+        """
+        from ecgclip.prompts.schema import read_bank
+
+        name = _SAME_LABELS.get(str(name_or_path), str(name_or_path))
+        if name in BANKS:
+            return read_bank(shipped_path(name))
+        path = Path(name_or_path)
+        if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
+            return read_bank(path)
+        raise unknown_name("prompt bank", str(name_or_path), BANKS)
+
+    @staticmethod
+    def from_dict(labels: Mapping[str, Any], name: str = "own") -> "PromptBank":
+        """Make a bank from ``{"label": ["phrase", ...]}``, or from what `to_dict` gave.
+
+        Raises:
+            DataError: no labels, a label without phrases, an empty phrase, or a phrase that is not text.
+        """
+        if labels.get("format") == _FORMAT:
+            return _from_state(labels)
+        if not labels:
+            raise DataError(f"prompt bank {name!r} has no labels; give at least one label with a phrase")
+        return PromptBank(name, tuple(_plain_label(name, *item) for item in labels.items()), strict=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the whole bank as JSON data; `from_dict` makes the same bank of it."""
+        return {
+            "format": _FORMAT,
+            "name": self.name,
+            "strict": self.strict,
+            "labels": [_label_state(label) for label in self.entries],
+        }
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The codes in order."""
+        return tuple(label.code for label in self.entries)
+
+    @cached_property
+    def _by_code(self) -> dict[str, Label]:
+        return {label.code: label for label in self.entries}
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Display name of each code."""
+        return {label.code: label.name for label in self.entries}
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that some phrase states, sorted."""
+        return tuple(sorted({phrase.lang for label in self.entries for phrase in label.phrases} - {""}))
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __repr__(self) -> str:
+        count = sum(len(label.phrases) for label in self.entries)
+        return f"PromptBank({self.name!r}, {len(self)} labels, {count} phrases, hash {self.hash})"
+
+    def label(self, code: str) -> Label:
+        """Give one label; an unknown code is a UsageError that names near matches."""
+        try:
+            return self._by_code[code]
+        except KeyError:
+            raise unknown_name(f"label of prompt bank {self.name!r}:", code, self.labels) from None
+
+    def phrases(
+        self, code: str, lang: str | Iterable[str] | None = None, kinds: str | Iterable[str] | None = None
+    ) -> tuple[Phrase, ...]:
+        """Give the own phrases of a label, narrowed to languages and kinds where these are given.
+
+        Args:
+            code: the label.
+            lang: one language or several; None for all.
+            kinds: one kind of `KINDS` or several; None for all.
+
+        Raises:
+            UsageError: an unknown code, a language that the bank does not speak, an unknown kind.
+        """
+        return _narrow(self.label(code).phrases, self._langs(lang), _kinds(kinds))
+
+    def parts(self, code: str) -> dict[str, tuple[Phrase, ...]]:
+        """Give the statements that make up a super-label, each with its phrases; empty for other labels."""
+        return dict(self.label(code).parts)
+
+    def negation(self, code: str, lang: str | Iterable[str] | None = None) -> tuple[Phrase, ...]:
+        """Give the phrases that say that the finding is not there; may be empty."""
+        return _narrow(self.label(code).negation, self._langs(lang), None)
+
+    def select(
+        self, lang: str | Iterable[str] | None = None, kinds: str | Iterable[str] | None = None
+    ) -> "PromptBank":
+        """Give the bank narrowed to some languages and kinds of phrase, parts and negations included.
+
+        A part that keeps no phrase is left out.
+
+        Raises:
+            UsageError: where a label would keep no phrase; it names the label.
+        """
+        langs, wanted = self._langs(lang), _kinds(kinds)
+        labels = []
+        for label in self.entries:
+            phrases = _narrow(label.phrases, langs, wanted)
+            if not phrases:
+                raise UsageError(
+                    f"prompt bank {self.name!r}: label {label.code} has no phrase with lang={lang!r}, "
+                    f"kinds={kinds!r}; choose more of {', '.join(KINDS)} or of {', '.join(self.languages)}"
+                )
+            parts = {part: _narrow(found, langs, wanted) for part, found in label.parts.items()}
+            negation = _narrow(label.negation, langs, None)
+            kept = {part: found for part, found in parts.items() if found}
+            labels.append(replace(label, phrases=phrases, parts=kept, negation=negation))
+        return replace(self, entries=tuple(labels))
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Every distinct text in order: phrases, phrases of parts, negations."""
+        return tuple(dict.fromkeys(phrase.text for label in self.entries for phrase in _all_phrases(label)))
+
+    @cached_property
+    def hash(self) -> str:
+        """12 hex digits of what scores depend on: codes, texts, languages, kinds, parts and negations."""
+        content = [
+            [
+                label.code,
+                _facts(label.phrases),
+                {part: _facts(found) for part, found in label.parts.items()},
+                _facts(label.negation),
+            ]
+            for label in self.entries
+        ]
+        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def _langs(self, lang: str | Iterable[str] | None) -> frozenset[str] | None:
+        if lang is None:
+            return None
+        langs = frozenset([lang] if isinstance(lang, str) else lang)
+        for one in sorted(langs - set(self.languages)):
+            raise unknown_name(f"language of prompt bank {self.name!r}:", one, self.languages)
+        return langs
+
+
+def shipped_path(name: str) -> Path:
+    """Give the file of a shipped bank."""
+    return Path(__file__).parent / "banks" / f"{name}.yaml"
+
+
+def _kinds(kinds: str | Iterable[str] | None) -> frozenset[str] | None:
+    if kinds is None:
+        return None
+    chosen = frozenset([kinds] if isinstance(kinds, str) else kinds)
+    for one in sorted(chosen - set(KINDS)):
+        raise unknown_name("kind of phrase", one, KINDS)
+    return chosen
+
+
+def _narrow(
+    phrases: tuple[Phrase, ...], langs: frozenset[str] | None, kinds: frozenset[str] | None
+) -> tuple[Phrase, ...]:
+    return tuple(
+        phrase
+        for phrase in phrases
+        if (langs is None or phrase.lang in langs) and (kinds is None or phrase.kind in kinds)
+    )
+
+
+def _all_phrases(label: Label) -> Iterator[Phrase]:
+    yield from label.phrases
+    for phrases in label.parts.values():
+        yield from phrases
+    yield from label.negation
+
+
+def _facts(phrases: tuple[Phrase, ...]) -> list[list[str]]:
+    return [[phrase.text, phrase.lang, phrase.kind] for phrase in phrases]
+
+
+def _plain_label(bank: str, code: object, phrases: object) -> Label:
+    if not isinstance(code, str) or not code.strip():
+        raise DataError(f"prompt bank {bank!r}: a label must be a name, not {code!r}")
+    listed = [phrases] if isinstance(phrases, str) else phrases
+    if not isinstance(listed, (list, tuple)) or not listed:
+        raise DataError(f"prompt bank {bank!r}: label {code!r} needs a list of phrases, not {phrases!r}")
+    for number, text in enumerate(listed, 1):
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"prompt bank {bank!r}: phrase {number} of label {code!r} is empty or not text")
+    return Label(code, code, tuple(Phrase(text) for text in dict.fromkeys(text.strip() for text in listed)))
+
+
+def _phrase_state(phrases: Iterable[Phrase]) -> list[dict[str, str]]:
+    return [{"text": p.text, "lang": p.lang, "kind": p.kind, "source": p.source} for p in phrases]
+
+
+def _label_state(label: Label) -> dict[str, Any]:
+    return {
+        "code": label.code,
+        "name": label.name,
+        "phrases": _phrase_state(label.phrases),
+        "parts": {part: _phrase_state(found) for part, found in label.parts.items()},
+        "negation": _phrase_state(label.negation),
+        "excludes": list(label.excludes),
+        "may_name": list(label.may_name),
+        "forbidden": {key: list(words) for key, words in label.forbidden.items()},
+    }
+
+
+def _from_state(state: Mapping[str, Any]) -> PromptBank:
+    try:
+        labels = tuple(
+            Label(
+                code=label["code"],
+                name=label["name"],
+                phrases=tuple(Phrase(**phrase) for phrase in label["phrases"]),
+                parts={part: tuple(Phrase(**p) for p in found) for part, found in label["parts"].items()},
+                negation=tuple(Phrase(**phrase) for phrase in label["negation"]),
+                excludes=tuple(label["excludes"]),
+                may_name=tuple(label["may_name"]),
+                forbidden={key: tuple(words) for key, words in label["forbidden"].items()},
+            )
+            for label in state["labels"]
+        )
+        return PromptBank(state["name"], labels, strict=bool(state["strict"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"a stored prompt bank is damaged ({error!r}); save it again with to_dict") from None
