@@ -29,7 +29,6 @@ def read_csv(path: Path, stated: Stated) -> ECGRecord:
         DataError: no table of numbers, a manifest, a lead twice.
         UsageError: ``fs`` is not stated.
     """
-    fs = _stated_rate(path, stated)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -39,6 +38,7 @@ def read_csv(path: Path, stated: Stated) -> ECGRecord:
     head, _, body = text.partition("\n")
     columns = [name.strip() for name in next(csv.reader([head.rstrip("\r")]), [])]
     _check_columns(path, columns)
+    fs = _stated_rate(path, stated)
     names = stated.names(path, columns)
     try:
         values = (
@@ -59,7 +59,7 @@ def _check_columns(path: Path, columns: list[str]) -> None:
             f"{path}: has a column 'path' and so is a manifest, a table of recordings; "
             "open it as a corpus: open_corpus('manifest', path)"
         )
-    if not any(columns):
+    if not any(columns) or all(_is_number(name) for name in columns):
         raise DataError(f"{path}: has no header of lead names in its first line")
     for number, name in enumerate(lowered, start=1):
         if not name or name in _NOT_LEADS:
@@ -91,12 +91,18 @@ def _cell(path: Path, row: int, column: str, text: str) -> float:
     text = text.strip()
     if not text:
         return math.nan
+    if not _is_number(text):
+        raise DataError(f"{path}: row {row}, lead {column} is {shown(text)}, expected a number")
+    return float(text)
+
+
+def _is_number(text: str) -> bool:
+    """Say whether ``text`` is a number; the underscores that Python allows in one are refused."""
     try:
-        if "_" not in text:
-            return float(text)
+        float(text)
     except ValueError:
-        pass
-    raise DataError(f"{path}: row {row}, lead {column} is {shown(text)}, expected a number in mV")
+        return False
+    return "_" not in text
 
 
 def read_npy(path: Path, stated: Stated) -> ECGRecord:
@@ -125,7 +131,7 @@ def read_npy(path: Path, stated: Stated) -> ECGRecord:
     if len(array) != len(stated.lead_names):
         hint = "; transpose it to (n_leads, n_times)" if array.shape[1] == len(stated.lead_names) else ""
         raise UsageError(
-            f"{path}: {len(stated.lead_names)} lead_names are stated for an array of shape {array.shape}{hint}"
+            f"{path}: {len(stated.lead_names)} lead_names are stated for shape {array.shape}{hint}"
         )
     names = stated.names(path, [""] * len(array))
     return _record(path, np.asarray(array, dtype=np.float64), names, fs, stated)
@@ -144,15 +150,19 @@ def read_cpsc(path: Path, stated: Stated) -> ECGRecord:
 
     expected = "expected the struct ECG of CPSC 2018, or a WFDB header (.hea) of the same name beside it"
     try:
-        ecg = loadmat(path, variable_names=["ECG"])["ECG"][0, 0]
+        content = loadmat(path, variable_names=["ECG"])
+    except Exception as error:  # the parser of a foreign format, fed any bytes
+        raise DataError(f"{path}: is no MATLAB file that can be read, {expected}") from error
+    try:
+        ecg = content["ECG"][0, 0]
         data = np.asarray(ecg["data"])
         comments = tuple(
             f"{label}: {np.asarray(ecg[field]).reshape(-1)[0]}"
             for label, field in (("Age", "age"), ("Sex", "sex"))
             if field in ecg.dtype.names and np.size(ecg[field])
         )
-    except Exception as error:  # noqa: BLE001  the parser of a foreign format, fed any bytes
-        raise DataError(f"{path}: cannot be read ({type(error).__name__}), {expected}") from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: has no ECG.data, {expected}") from error
     if data.dtype.kind not in "iuf" or data.ndim != 2 or len(data) != len(LEADS):
         raise DataError(f"{path}: ECG.data holds {data.dtype} of shape {data.shape}, expected 12 leads in mV")
     fs = stated.rate(path, _CPSC_RATE)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ecgclip.errors import DataError
 
+from .record import LEAST_RATE, MOST_RATE
+
 __all__ = ["Header", "SignalLine", "read_header", "shown"]
 
 _LARGEST_HEADER = 1 << 23  # bytes; a year of one-minute segments is a tenth of it
@@ -127,8 +129,10 @@ def _count(path: Path, text: str, what: str) -> int:
 def _rate(path: Path, text: str) -> float:
     match = _RATE.fullmatch(text)
     fs = float(match[1]) if match else math.nan
-    if not (math.isfinite(fs) and fs > 0):
-        raise DataError(f"{path}: the sampling rate is {shown(text)}, expected a positive number of Hz")
+    if not LEAST_RATE <= fs <= MOST_RATE:
+        raise DataError(
+            f"{path}: the sampling rate is {shown(text)}, expected {LEAST_RATE:g} to {MOST_RATE:g} Hz"
+        )
     return fs
 
 

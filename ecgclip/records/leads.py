@@ -27,8 +27,8 @@ MILLIVOLTS: dict[str, float] = {
 def canonical_lead(name: str) -> str | None:
     """Name the standard lead that ``name`` stands for, or None for an extra lead.
 
-    Case and surrounding space do not matter, and the modified limb lead ``MLII`` is II. Frank leads, ``MCL1``,
-    a bare ``V`` and everything else are extra leads.
+    Case and surrounding space do not matter, and the modified limb lead ``MLII`` is II. Frank leads,
+    ``MCL1``, a bare ``V`` and everything else are extra leads.
     """
     return _CANONICAL.get(name.strip().upper())
 

@@ -31,19 +31,19 @@ def read_record(
 ) -> ECGRecord:
     """Read one recording.
 
-    A WFDB record is named by its header, by its path without ending, or by the ``.dat`` or ``.mat`` file beside its
-    header. A ``.mat`` file without a header is CPSC 2018's struct (500 Hz, mV, I to V6). A ``.csv`` file has a header
-    of lead names and one row a sample; a ``.npy`` file is ``(n_leads, n_times)``.
+    A WFDB record is named by its header, by its path without ending, or by the ``.dat`` or ``.mat`` file
+    beside its header. A ``.mat`` file without a header is CPSC 2018's struct (500 Hz, mV, I to V6). A
+    ``.csv`` file has a header of lead names and one row a sample; ``.npy`` is ``(n_leads, n_times)``.
 
     Args:
         path: the file.
         fs: samples a second in Hz, where the file does not state them (``.csv``, ``.npy``, bare headers).
         lead_names: one name a signal of the file, where it does not name its leads (``.npy``).
-        units: the unit of voltage where the file states none; ``.csv`` and ``.npy`` are in mV unless it is given.
+        units: the unit of voltage where the file states none; ``.csv`` and ``.npy`` are in mV without it.
 
     Returns:
-        The recording: ``(n_leads, n_times)`` in mV, neither resampled nor filtered. Signals that are no voltages are
-        listed in its ``left_out``.
+        The recording: ``(n_leads, n_times)`` in mV, neither resampled nor filtered. Signals that are no
+        voltages are listed in its ``left_out``.
 
     Raises:
         DataError: the file is missing, leaves out what nobody states, or cannot be right.

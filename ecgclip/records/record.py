@@ -1,10 +1,8 @@
 """One recording as its file told it: millivolts, a rate, and leads with names."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,10 @@ from ecgclip.errors import DataError, UsageError
 
 from .leads import canonical_lead
 
-__all__ = ["ECGRecord", "checked_rate", "record_from", "refuse_duplicates"]
+__all__ = ["LEAST_RATE", "MOST_RATE", "ECGRecord", "checked_rate", "record_from", "refuse_duplicates"]
+
+LEAST_RATE, MOST_RATE = 1.0, 1e6
+"""Rates in Hz between which a recording of the heart is believed."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,8 +26,8 @@ class ECGRecord:
     Attributes:
         signal: ``(n_leads, n_times)`` float32 in mV, read-only. Gaps are NaN; infinity never occurs.
         fs: samples a second, in Hz.
-        lead_names: one distinct name a row. The twelve standard leads carry their standard name (``AVR`` becomes
-            ``aVR``, ``MLII`` becomes ``II``); extra leads keep their own.
+        lead_names: one distinct name a row. The twelve standard leads carry their standard name (``AVR``
+            becomes ``aVR``, ``MLII`` becomes ``II``); extra leads keep their own.
         record_id: what the recording is called, such as the stem of its file.
         comments: the header's comment lines, without their ``#``.
         left_out: the file's signals that are no voltages and so no leads, such as ``"ABP (mmHg)"``.
@@ -75,21 +76,21 @@ class ECGRecord:
 
 def record_from(
     path: Path,
-    signal: ArrayLike,
+    signal: NDArray[Any],
     *,
     fs: float,
     lead_names: tuple[str, ...],
     comments: tuple[str, ...] = (),
     left_out: tuple[str, ...] = (),
 ) -> ECGRecord:
-    """Build the recording read from ``path``, called by the file's stem; what is wrong with it names the file.
+    """Build the recording read from ``path``; it is called by the file's stem, its faults by the path.
 
     Raises:
         DataError: the signal cannot be right.
     """
     try:
         return ECGRecord(
-            np.asarray(signal, dtype=np.float32),
+            signal,
             fs=fs,
             lead_names=lead_names,
             record_id=path.stem,
@@ -104,13 +105,14 @@ def checked_rate(fs: Any) -> float:
     """Give the rate as a float in Hz, or say why it cannot be one.
 
     Raises:
-        UsageError: not a finite positive number.
+        UsageError: not a number between 1 and 1e6.
     """
-    if isinstance(fs, Real) and not isinstance(fs, bool):
-        rate = float(fs)
-        if math.isfinite(rate) and rate > 0:
-            return rate
-    raise UsageError(f"fs is {fs!r}, but must be a finite positive number of samples a second")
+    is_number = isinstance(fs, int | float | np.integer | np.floating) and not isinstance(fs, bool)
+    if is_number and LEAST_RATE <= fs <= MOST_RATE:
+        return float(fs)
+    raise UsageError(
+        f"fs is {fs!r}, but must be a number of samples a second between {LEAST_RATE:g} and {MOST_RATE:g}"
+    )
 
 
 def _millivolts(signal: ArrayLike, where: str) -> NDArray[np.float32]:

@@ -101,7 +101,7 @@ def frames_in(path: Path, number: int, byte_offset: int, per_frame: int) -> int:
     """Count the whole frames that a signal file holds, for a header that does not say."""
     if number in _FLAC_BITS:
         with _open_flac(path, number) as flac:
-            return max(0, flac.frames - byte_offset) * flac.channels // per_frame
+            return max(0, int(flac.frames) - byte_offset) * int(flac.channels) // per_frame
     size = max(0, _size(path) - byte_offset)
     samples = size * 3 // 4 if number in _TAIL else size * 8 // _BITS[number]
     return samples // per_frame
@@ -158,11 +158,15 @@ def _size(path: Path) -> int:
 
 def _open_flac(path: Path, number: int) -> Any:
     """Open a FLAC signal file and check that it fits its format."""
-    import soundfile
-
     _size(path)
     try:
+        import soundfile  # type: ignore[import-untyped]
+
         flac = soundfile.SoundFile(path)
+    except ImportError as error:
+        raise DataError(
+            f"{path}: is in format {number}, which needs soundfile; pip install soundfile"
+        ) from error
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path}: is no FLAC file that can be read, as format {number} demands") from error
     bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(flac.subtype, 99)
@@ -187,7 +191,7 @@ def _read_flac(path: Path, number: int, first: int, n_frames: int, per_frame: li
             raise DataError(f"{path}: has {flac.frames} samples a signal, but its header claims {needed}")
         wide = flac.subtype == "PCM_24"
         shift = 0 if flac.subtype == "PCM_16" else 8  # soundfile moves 8 and 24 bits to the top of 16 and 32
-        samples = np.empty((n_frames * each, len(per_frame)), dtype=np.int32 if wide else np.int16)
+        samples: _Samples = np.empty((n_frames * each, len(per_frame)), dtype=np.int32 if wide else np.int16)
         try:
             flac.seek(first)
             for start in range(0, len(samples), 1 << 20):  # libsndfile fails on very large single reads
@@ -199,4 +203,5 @@ def _read_flac(path: Path, number: int, first: int, n_frames: int, per_frame: li
         except (OSError, RuntimeError) as error:
             raise DataError(f"{path}: its FLAC data are damaged") from error
     samples >>= shift
-    return samples.reshape(n_frames, each, len(per_frame)).transpose(0, 2, 1).reshape(n_frames, -1)
+    by_signal = samples.reshape(n_frames, each, len(per_frame)).transpose(0, 2, 1)
+    return np.ascontiguousarray(by_signal).reshape(n_frames, -1)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ecgclip.errors import DataError, UsageError
 
 from .leads import LEADS, MILLIVOLTS, canonical_lead, millivolts_per
@@ -11,7 +13,7 @@ from .record import checked_rate, refuse_duplicates
 
 __all__ = ["Stated"]
 
-# Leads with a name of their own that are none of the twelve: Frank (1956), modified chest leads, bipolar chest.
+# Leads with a name of their own that are none of the twelve: Frank (1956), modified chest leads.
 _OTHER_LEADS = {"VX", "VY", "VZ", "X", "Y", "Z"} | {f"MCL{n}" for n in range(1, 7)}
 
 
@@ -30,9 +32,9 @@ class Stated:
     def __post_init__(self) -> None:
         if self.fs is not None:
             checked_rate(self.fs)
-        names = self.lead_names
+        names: object = self.lead_names
         if names is not None:
-            if isinstance(names, str) or not isinstance(names, Sequence):
+            if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
                 raise UsageError(f"lead_names is {names!r}, but must be a list with one name a signal")
             if any(not isinstance(name, str) or not name.strip() for name in names):
                 raise UsageError(f"lead_names is {list(names)!r}, but every signal needs a name")

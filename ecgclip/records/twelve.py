@@ -19,16 +19,16 @@ _FROM_I_AND_II = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "
 def twelve_leads(record: ECGRecord) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Lay out a recording as the twelve standard leads.
 
-    Gaps are bridged by straight lines (held at the ends). A lead with more than half its samples missing, and a
-    flat lead, count as missing. A missing III, aVR, aVL or aVF is computed where I and II are there
+    Gaps are bridged by straight lines (held at the ends). A lead with more than half its samples missing, and
+    a flat lead, count as missing. A missing III, aVR, aVL or aVF is computed where I and II are there
     (III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2). Extra leads are left out.
 
     Args:
         record: any recording.
 
     Returns:
-        The signal ``(12, n_times)`` float32 in mV, in the order of ``LEADS``, zero where a lead is missing; and
-        ``lead_mask (12,)``, true where a lead is present.
+        The signal ``(12, n_times)`` float32 in mV, in the order of ``LEADS``, zero where a lead is missing;
+        and ``lead_mask (12,)``, true where a lead is present.
 
     Raises:
         DataError: none of the twelve leads is named, or none of those named is alive.

@@ -113,7 +113,7 @@ def _parts(
                 )
             if segment.n_frames is not None and segment.n_frames != length:
                 raise DataError(
-                    f"{segment.path}: has {segment.n_frames} samples, but {header.path.name} claims {length} of it"
+                    f"{segment.path}: has {segment.n_frames} samples, but {header.path.name} claims {length}"
                 )
             leads, left_out = voltages(segment, tuple(named[name] for name in in_file), stated)
             parts.append(_Part(start, segment, leads, left_out))

@@ -62,8 +62,8 @@ def _gain(path: Path, name: str, line: SignalLine, millivolts: float) -> float:
 def read_leads(header: Header, leads: list[Lead]) -> NDArray[np.float32]:
     """Read ``(n_leads, n_frames)`` in mV, file by file.
 
-    Samples are scaled as (sample - baseline) / gain, invalid ones are gaps, skewed signals are aligned, and of a
-    signal with several samples a frame the frame's mean is taken, as the WFDB library does.
+    Samples are scaled as (sample - baseline) / gain, invalid ones are gaps, skewed signals are aligned, and
+    of a signal with several samples a frame the frame's mean is taken, as the WFDB library does.
 
     Raises:
         DataError: a signal file is missing, shorter than claimed, or in an unknown format.
