@@ -242,7 +242,9 @@ def _complete(table: pd.DataFrame, name: str) -> pd.DataFrame:
     table["patient_id"] = table["patient_id"].where(table["patient_id"] != "", table["record_id"])
     table["fold"] = table["fold"].astype(np.int64)
     _check(table, name)
-    return table[[*COLUMNS, *(str(column) for column in table.columns if column not in COLUMNS)]]
+    further = [str(column) for column in table.columns if column not in COLUMNS]
+    complete: pd.DataFrame = table[[*COLUMNS, *further]]
+    return complete
 
 
 def _check(table: pd.DataFrame, name: str) -> None:

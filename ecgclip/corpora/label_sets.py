@@ -121,7 +121,7 @@ class LabelSet:
         return cached[system]
 
     def _build_lookup(self, system: str) -> dict[str, tuple[int, ...]]:
-        own = {code: (column,) for column, code in enumerate(self.codes)}
+        own: dict[str, tuple[int, ...]] = {code: (column,) for column, code in enumerate(self.codes)}
         if not self.sources:
             return own
         found: dict[str, list[int]] = {}

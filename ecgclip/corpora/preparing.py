@@ -1,0 +1,292 @@
+"""Fill a store from a corpus: several processes, shard by shard, resumable after any kill."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecgclip.errors import DataError, UsageError
+
+from .corpus import Corpus
+from .shards import Rejected, ShardJob, ShardSummary, disk_error, shard_summary, write_shard
+from .statements import reader_version
+from .store import FORMAT, MANIFEST, REJECTED, Store, content_hash, read_manifest
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
+    from ecgclip.signals import Preprocessor
+
+SHARD_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far preparation is, in recordings; ``rate`` a second, ``seconds_left`` None until it is known."""
+
+    done: int
+    total: int
+    rejected: int
+    kept_from_before: int
+    rate: float
+    seconds_left: float | None
+
+
+def prepare(
+    corpus: Corpus,
+    preprocessor: Preprocessor,
+    out: str | Path,
+    *,
+    workers: int = 2,
+    progress: Callable[[Progress], None] | None = None,
+    shard_size: int = SHARD_SIZE,
+) -> Store:
+    """Prepare a corpus into a store, or finish one that was broken off.
+
+    The store is the same, to the byte, whatever the number of workers and however often it was broken
+    off; a resumed run repeats at most the shards that were being written. A recording that cannot be
+    read or prepared is listed with its reason in ``rejected.csv``.
+
+    Args:
+        corpus: what to prepare.
+        preprocessor: how.
+        out: the store's folder: new, empty, or a store of the same corpus and settings.
+        workers: processes; 1 stays in this one.
+        progress: called after each shard.
+        shard_size: recordings a shard.
+
+    Raises:
+        UsageError: if ``workers`` or ``shard_size`` is below 1.
+        DataError: if the folder holds something else or a store of other settings (both hashes are named), no
+            recording could be prepared, or the disk is full.
+    """
+    if workers < 1 or shard_size < 1:
+        raise UsageError(f"workers {workers} and shard_size {shard_size} must be at least 1")
+    if not len(corpus):
+        raise DataError(f"{corpus.name}: the corpus holds no recording to prepare")
+    folder = Path(out)
+    settings = {
+        "preprocessor_hash": preprocessor.hash,
+        "corpus_hash": corpus.hash,
+        "shard_size": shard_size,
+    }
+    manifest = _claim(folder, settings)
+    if manifest.get("complete"):
+        return Store.open(folder)
+    root = _root(corpus)
+    starts = range(0, len(corpus), shard_size)
+    names = [f"shards/data-{number:05d}-of-{len(starts):05d}.arrow" for number in range(len(starts))]
+    manifest.update(
+        corpus=corpus.name,
+        root=root,
+        n_corpus=len(corpus),
+        preprocessor=preprocessor.to_dict(),
+        statements=reader_version() if manifest.get("statements") in (None, reader_version()) else "mixed",
+        complete=False,
+    )
+    _write_manifest(folder, manifest)
+    (folder / "shards").mkdir(exist_ok=True)
+    jobs = (
+        ShardJob(folder / name, _rows(corpus, start, shard_size), preprocessor, corpus.reader, root)
+        for name, start in zip(names, starts, strict=True)
+    )
+    summaries = _run(jobs, names, folder, workers, _Clock(len(corpus), progress))
+    return _finish(folder, manifest, settings, names, summaries)
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The manifest to go on with; refuses folders that hold something else."""
+    found = read_manifest(folder) if folder.is_dir() else None
+    if found is not None:
+        for key, value in settings.items():
+            if found.get(key) != value:
+                what = key.replace("_", " ")
+                raise DataError(
+                    f"{folder}: holds a store with {what} {found.get(key)}, and this one has {what} {value}; "
+                    "choose another folder, or delete that store"
+                )
+        return found
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder}: exists and is no store; choose an empty or new folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+    return {"format": FORMAT, **settings}
+
+
+def _rows(corpus: Corpus, start: int, size: int) -> tuple[dict[str, Any], ...]:
+    return tuple(corpus.row(index) for index in range(start, min(start + size, len(corpus))))
+
+
+def _root(corpus: Corpus) -> str:
+    """The folder that holds all recordings; empty where they come from no files."""
+    folders = sorted({os.path.dirname(path) for path in corpus.table["path"] if path})
+    return os.path.commonpath(folders) if folders else ""
+
+
+class _Clock:
+    """Counts recordings and tells the caller."""
+
+    def __init__(self, total: int, tell: Callable[[Progress], None] | None) -> None:
+        self.total, self.tell = total, tell
+        self.done = self.rejected = self.kept = 0
+        self.began = time.monotonic()
+
+    def add(self, summary: ShardSummary, *, from_before: bool) -> None:
+        n = summary.n + len(summary.rejected)
+        self.done += n
+        self.rejected += len(summary.rejected)
+        self.kept += n if from_before else 0
+        if self.tell is not None:
+            rate = (self.done - self.kept) / max(1e-9, time.monotonic() - self.began)
+            left = (self.total - self.done) / rate if rate > 0 else None
+            self.tell(Progress(self.done, self.total, self.rejected, self.kept, rate, left))
+
+
+def _run(
+    jobs: Iterator[ShardJob], names: list[str], folder: Path, workers: int, clock: _Clock
+) -> dict[str, ShardSummary]:
+    """Write what is not yet there; give each shard's summary by its name."""
+    summaries: dict[str, ShardSummary] = {}
+    for name in names:
+        if (summary := shard_summary(folder / name)) is not None:
+            summaries[name] = summary
+            clock.add(summary, from_before=True)
+    clock.began = time.monotonic()
+    wanted = [name for name in names if name not in summaries]
+    todo = ((str(job.target.relative_to(folder)), job) for job in jobs)
+    todo = ((name, job) for name, job in todo if name not in summaries)
+    if workers == 1 or len(wanted) < 2:
+        for name, job in todo:
+            summaries[name] = write_shard(job)
+            clock.add(summaries[name], from_before=False)
+        return summaries
+    for name, summary in _spread(todo, min(workers, len(wanted))):
+        summaries[name] = summary
+        clock.add(summary, from_before=False)
+    return summaries
+
+
+def _spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tuple[str, ShardSummary]]:
+    """Run jobs in processes of their own, a few ahead of need."""
+    from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+        waiting: dict[Future[ShardSummary], str] = {}
+        try:
+            while True:
+                while len(waiting) < 2 * workers and (item := next(todo, None)) is not None:
+                    waiting[_submit(pool, item[1])] = item[0]
+                if not waiting:
+                    return
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    yield waiting.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a preparing process died, most often for want of memory; run again with fewer workers, "
+                "finished shards are kept"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, job: ShardJob) -> Any:
+    """Hand a job over; a process that this starts does not run the caller's script again."""
+    with _unseen_main():
+        return pool.submit(write_shard, job)
+
+
+@contextmanager
+def _unseen_main() -> Iterator[None]:
+    """Hide the file of ``__main__`` while a process starts: it may lack a main guard, or load torch."""
+    main = sys.modules["__main__"]
+    hidden: dict[str, Any] = {
+        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
+    }
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(hidden)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it does, even by kill -9."""
+    import signal
+    import threading
+    from multiprocessing import connection, parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _finish(
+    folder: Path,
+    manifest: dict[str, Any],
+    settings: dict[str, Any],
+    names: list[str],
+    summaries: dict[str, ShardSummary],
+) -> Store:
+    ordered = [summaries[name] for name in names]
+    rejected = [each for summary in ordered for each in summary.rejected]
+    kept = sum(summary.n for summary in ordered)
+    _write_rejected(folder, rejected)
+    if not kept:
+        raise DataError(
+            f"{folder}: none of {len(rejected)} recordings could be prepared, the first because: "
+            f"{rejected[0].reason}; all reasons are in {folder / REJECTED}"
+        )
+    manifest.update(
+        shards=names,
+        n=kept,
+        n_rejected=len(rejected),
+        n_clipped_samples=sum(summary.clipped for summary in ordered),
+        digests=[summary.digest for summary in ordered],
+        hash=content_hash(settings, [summary.digest for summary in ordered]),
+        complete=True,
+    )
+    for leftover in (folder / "shards").glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+    _write_manifest(folder, manifest)
+    return Store.open(folder)
+
+
+def _write_rejected(folder: Path, rejected: list[Rejected]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["record_id", "path", "reason"])
+    writer.writerows([each.record_id, each.path, each.reason] for each in rejected)
+    _write_text(folder / REJECTED, text.getvalue())
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    _write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(path, error) from error

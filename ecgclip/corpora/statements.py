@@ -1,0 +1,34 @@
+"""What the report reader makes of a corpus's reports, each distinct report read once a process."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache, lru_cache
+
+_KEPT = 100_000
+
+
+@lru_cache(maxsize=_KEPT)
+def canonical_statements(report: str) -> tuple[str, ...]:
+    """Distinct statements of a report, as canonical findings where the term file reads them."""
+    from ecgclip.reports import read_report
+
+    return tuple(read_report(report).texts("canonical")) if report else ()
+
+
+@lru_cache(maxsize=_KEPT)
+def raw_statements(report: str) -> tuple[str, ...]:
+    """Distinct statements of a report in its own, cleaned words."""
+    from ecgclip.reports import read_report
+
+    return tuple(read_report(report).texts("raw")) if report else ()
+
+
+@cache
+def reader_version() -> str:
+    """12 hex characters that change with the term file, so that a store's statements are never stale."""
+    from importlib.resources import files
+
+    terms = files("ecgclip.reports") / "terms.yaml"
+    text = terms.read_bytes() if terms.is_file() else b""
+    return hashlib.sha256(text).hexdigest()[:12]
