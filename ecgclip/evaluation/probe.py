@@ -25,6 +25,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FIXED_PENALTY = 0.01
 FEW_POSITIVES = 10
 FOLDS = 5
+LABELS_AT_ONCE = 8  # regressions of these labels share their matrix products
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,15 +146,16 @@ def _cross_validate(features: Floats, targets: Bools, folds: NDArray[np.intp]) -
     n, n_labels = targets.shape
     grid = np.array(PENALTIES)
     inside = (folds[:, None] != np.arange(FOLDS)).astype(np.float64)  # (n, folds)
-    columns = len(grid) * FOLDS
-    weights = np.tile(inside, (1, len(grid)))
+    penalties, weights = np.repeat(grid, FOLDS), np.tile(inside, (1, len(grid)))
     losses = np.empty((len(grid), n_labels))
-    for label in range(n_labels):
-        y = np.repeat(targets[:, label : label + 1], columns, axis=1)
-        fitted = fit_logistic(features, y, np.repeat(grid, FOLDS), weights=weights, tol=1e-7, max_iter=100)
+    for start in range(0, n_labels, LABELS_AT_ONCE):
+        part = targets[:, start : start + LABELS_AT_ONCE]
+        k = part.shape[1]
+        y, w = np.repeat(part, len(penalties), axis=1), np.tile(weights, (1, k))
+        fitted = fit_logistic(features, y, np.tile(penalties, k), weights=w, tol=1e-7, max_iter=100)
         logits = fitted.decision(features)
-        loss = (np.logaddexp(0.0, logits) - y * logits) * (1 - weights)
-        losses[:, label] = loss.sum(axis=0).reshape(len(grid), FOLDS).sum(axis=1) / n
+        loss = ((np.logaddexp(0.0, logits) - y * logits) * (1 - w)).sum(axis=0) / n
+        losses[:, start : start + k] = loss.reshape(k, len(grid), FOLDS).sum(axis=2).T
     return np.asarray(grid[losses.argmin(axis=0)])
 
 
