@@ -1,0 +1,275 @@
+"""Items to findings: which wall, age, degree, doubt and negation belong to which finding.
+
+Attributes stand before or after their finding. One that may do either belongs to the finding that follows it
+without a comma or stop, else to the one before. Findings joined by "and" or "or" share what is said of them
+together.
+"""
+
+from dataclasses import dataclass, field
+
+from ecgclip.reports.finding import Finding
+from ecgclip.reports.lexicon import COMMA, STOP, Item
+from ecgclip.reports.places import WALLS, leads_to_walls, name_walls
+from ecgclip.reports.termfile import Entry
+
+__all__ = ["Draft", "compose"]
+
+_DOUBT = {"certain": 0, "possible": 1, "not excluded": 2}
+_PASSED_OVER = frozenset(("wall", "age", "certainty", "degree", "negation", "join", "small", "same", "leads"))
+
+
+@dataclass
+class Draft:
+    """A finding in the making, or a run of unread words (``entry`` None)."""
+
+    entry: Entry | None
+    start: int
+    stop: int
+    regions: set[str] = field(default_factory=set)
+    degrees: list[str] = field(default_factory=list)
+    age: str = ""
+    certainty: str = "certain"
+    negated: bool = False
+    joined: bool = False
+    doubt_before: str = "certain"
+
+    def finding(self) -> Finding | None:
+        """Give the finished finding; None for unread words."""
+        entry = self.entry
+        if entry is None:
+            return None
+        degree = " ".join(dict.fromkeys([*self.degrees, *([entry.degree] if entry.degree else [])]))
+        return Finding(
+            name=entry.name,
+            where=entry.where or name_walls(frozenset(self.regions)),
+            degree=degree,
+            age=entry.age or self.age,
+            certainty=entry.certainty or self.certainty,
+            negated=self.negated,
+            in_leads=entry.in_leads,
+        )
+
+    def takes(self, attribute: str) -> bool:
+        """Tell whether the finding can have this attribute."""
+        return self.entry is not None and attribute in self.entry.takes
+
+
+def compose(items: list[Item]) -> list[Draft]:
+    """Build the findings and unread runs of one report, in the order of the text."""
+    return _Composer(items).run()
+
+
+class _Composer:
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+        self.drafts: list[Draft] = []
+        self.sentence = 0  # index of the first draft of this sentence
+        self.pending = Draft(None, -1, -1)
+        self.subject = ""
+        self.bare_subject: Item | None = None
+        self.join = False
+        self.unread: Draft | None = None
+        self.at = 0
+
+    def run(self) -> list[Draft]:
+        actions = {
+            "finding": self._finding,
+            "subject": self._subject,
+            "predicate": self._predicate,
+            "wall": self._wall,
+            "same": self._same,
+            "age": self._attribute,
+            "degree": self._attribute,
+            "certainty": self._attribute,
+            "negation": self._negation,
+            "join": self._join,
+            "but": self._but,
+            "unread": self._unread,
+        }
+        while self.at < len(self.items):
+            item = self.items[self.at]
+            if item.gap == STOP:
+                self._end_sentence()
+            elif item.gap == COMMA:
+                self.unread = None
+            action = actions.get(item.term.kind)
+            if action is not None:
+                action(item)
+            self.at += 1
+        self._end_sentence()
+        return sorted(self.drafts, key=lambda draft: draft.start)
+
+    # one method a kind of item ------------------------------------------------------------------
+
+    def _finding(self, item: Item) -> None:
+        if item.term.entry is not None:
+            self._open(item.term.entry, item)
+
+    def _subject(self, item: Item) -> None:
+        self.subject, self.bare_subject = item.term.value, item
+        self.unread = None
+
+    def _predicate(self, item: Item) -> None:
+        following = self.items[self.at + 1] if self.at + 1 < len(self.items) else None
+        if self.bare_subject is not None and self._said(item, self.bare_subject, self.subject):
+            return
+        if following is not None and following.term.kind == "subject" and following.gap == 0:
+            subject = following.term.value
+            if self._said(item, None, subject):
+                self.drafts[-1].stop = following.stop
+                self.subject, self.bare_subject = subject, None
+                self.at += 1
+                return
+        if not self._said(item, None, self.subject):
+            self._unread(item)
+
+    def _said(self, item: Item, before: Item | None, subject: str) -> bool:
+        for term in item.terms:
+            if subject and term.kind == "predicate" and term.value == subject and term.entry is not None:
+                self._open(term.entry, item if before is None else item._replace(start=before.start))
+                self.bare_subject = None
+                return True
+        return False
+
+    def _wall(self, item: Item) -> None:
+        regions = WALLS.get(item.term.value) or leads_to_walls(item.leads)
+        side = "after" if item.leads or self._is_lead_group(item) else item.term.side
+        if side != "after" and self._comes("where"):
+            self._keep(item).regions |= regions
+            return
+        targets = self._last("where")
+        for draft in targets:
+            draft.regions |= regions
+        if targets:
+            targets[0].stop = max(targets[0].stop, item.stop)
+        elif not item.leads and self._comes("where"):
+            self._keep(item).regions |= regions
+
+    def _same(self, item: Item) -> None:
+        placed = [draft for draft in self.drafts if draft.regions]
+        for draft in self._last("where") if placed else ():
+            if not draft.regions:
+                draft.regions |= placed[-1].regions
+                draft.stop = max(draft.stop, item.stop)
+
+    def _attribute(self, item: Item) -> None:
+        kind = item.term.kind
+        side = item.term.side
+        if side == "either":
+            side = "before" if self._comes(kind) else "after"
+        if side == "before":
+            self._set(self._keep(item), kind, item.term.value)
+            return
+        for draft in self._last(kind):
+            self._set(draft, kind, item.term.value)
+            draft.stop = max(draft.stop, item.stop)
+
+    def _negation(self, item: Item) -> None:
+        if item.term.side == "after":
+            for draft in self._last("certainty"):
+                draft.negated = True
+                draft.stop = max(draft.stop, item.stop)
+        else:
+            self._keep(item).negated = True
+
+    def _join(self, item: Item) -> None:
+        self.join = True
+
+    def _but(self, item: Item) -> None:
+        self.pending = Draft(None, -1, -1)
+        self.join, self.unread = False, None
+
+    def _unread(self, item: Item) -> None:
+        self.bare_subject = None
+        if self.unread is None:
+            self.unread = Draft(None, item.start, item.stop)
+            self.drafts.append(self.unread)
+        self.unread.stop = item.stop
+
+    # how they meet -------------------------------------------------------------------------------
+
+    def _open(self, entry: Entry, item: Item) -> None:
+        draft = Draft(entry, item.start, item.stop)
+        pending, before = self.pending, self._previous()
+        if pending.start >= 0:
+            draft.start = min(draft.start, pending.start)
+        draft.certainty, draft.negated = pending.certainty, pending.negated
+        draft.joined = self.join and before is not None and item.gap == 0
+        if draft.joined and before is not None and pending.start < 0:
+            draft.certainty = before.certainty
+            draft.negated = before.negated
+        if pending.certainty == "certain" and before is not None and before.entry is entry and item.gap == 0:
+            draft.certainty = before.doubt_before  # "probably anterior ischemia, lateral ischemia"
+        draft.doubt_before = pending.certainty if pending.start >= 0 else draft.certainty
+        if draft.takes("where"):
+            draft.regions |= pending.regions
+        if draft.takes("age"):
+            draft.age = pending.age
+        for degree in pending.degrees:
+            self._set(draft, "degree", degree)
+        self.drafts.append(draft)
+        self.pending = Draft(None, -1, -1)
+        self.join, self.unread = False, None
+        self.subject, self.bare_subject = entry.subject or self.subject, None
+
+    def _keep(self, item: Item) -> Draft:
+        if self.pending.start < 0:
+            self.pending.start = item.start
+        self.unread = None
+        return self.pending
+
+    def _set(self, draft: Draft, kind: str, value: str) -> None:
+        if kind == "certainty":
+            if _DOUBT[value] > _DOUBT[draft.certainty]:
+                draft.certainty = value
+        elif kind == "age":
+            draft.age = value
+        elif draft.entry is None or draft.takes("nonspecific" if value == "nonspecific" else "degree"):
+            draft.degrees.append(value)
+
+    def _previous(self) -> Draft | None:
+        known = [draft for draft in self.drafts[self.sentence :] if draft.entry is not None]
+        return known[-1] if known else None
+
+    def _last(self, attribute: str) -> list[Draft]:
+        """Give the finding before this place that takes the attribute, with those joined to it."""
+        known = [draft for draft in self.drafts[self.sentence :] if draft.entry is not None]
+        while known and attribute != "certainty" and not known[-1].takes(attribute):
+            known.pop()
+        group: list[Draft] = []
+        while known:
+            draft = known.pop()
+            if group and attribute == "where" and (draft.regions or not draft.takes("where")):
+                break
+            group.append(draft)
+            if not draft.joined or attribute in ("age", "degree"):
+                break
+        return group
+
+    def _comes(self, attribute: str) -> bool:
+        """Tell whether a finding that takes the attribute follows before a comma or stop."""
+        for item in self.items[self.at + 1 :]:
+            kind = item.term.kind
+            if item.gap or (kind == "small" and item.term.value == "ends"):
+                return False
+            if kind == "finding" and item.term.entry is not None:
+                return attribute == "certainty" or attribute in item.term.entry.takes
+            if kind in ("subject", "predicate"):
+                return True
+            if kind not in _PASSED_OVER:
+                return False
+        return False
+
+    def _is_lead_group(self, item: Item) -> bool:
+        following = self.items[self.at + 1] if self.at + 1 < len(self.items) else None
+        return following is not None and following.term.kind == "leads" and following.gap == 0
+
+    def _end_sentence(self) -> None:
+        pending = self.pending
+        if pending.start >= 0 and pending.certainty != "certain":
+            for draft in self._last("certainty"):
+                self._set(draft, "certainty", pending.certainty)
+        self.pending = Draft(None, -1, -1)
+        self.sentence = len(self.drafts)
+        self.subject, self.bare_subject = "", None
+        self.join, self.unread = False, None

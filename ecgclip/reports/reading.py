@@ -1,0 +1,108 @@
+"""From a clinical text to its findings."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ecgclip.reports.cleaning import masked
+from ecgclip.reports.finding import Report, Statement
+from ecgclip.reports.grammar import Draft, compose
+from ecgclip.reports.lexicon import Item, lexicon
+from ecgclip.reports.termfile import Entry, load_terms
+
+__all__ = ["WordCount", "canonical_findings", "count_words", "findings", "language_of", "read_report"]
+
+_EDGES = " \t\n.,;:!?-–/&+*\"'"
+
+
+class WordCount(NamedTuple):
+    """Words of one report by what became of them.
+
+    Attributes:
+        finding: words of findings and their attributes.
+        small: words that carry no finding of their own (articles, "leads", "due to").
+        remark: words of known remarks that are no finding ("suggest repeat tracing").
+        unread: words that the term file does not know.
+    """
+
+    finding: int
+    small: int
+    remark: int
+    unread: int
+
+
+_COUNTED_AS = {"small": "small", "join": "small", "but": "small", "leads": "small", "remark": "remark"}
+
+
+def read_report(text: str) -> Report:
+    """Read a report, prompt or simulated report into canonical findings.
+
+    What the term file does not know goes through as the cleaned words, in a statement without a finding. A
+    report that is empty or only says that a trace was requested has no statements.
+    """
+    return _read(text)
+
+
+def findings(text: str) -> tuple[Statement, ...]:
+    """Give the statements of `read_report`."""
+    return _read(text).statements
+
+
+def language_of(text: str) -> str:
+    """Tell German (``de``), English (``en``) or Swedish (``sv``) by the words; ``""`` where they do not."""
+    words = lexicon()
+    return words.language(words.words(masked(text).text))
+
+
+def count_words(text: str) -> tuple[str, WordCount, tuple[str, ...]]:
+    """Give a report's language, its words by what became of them, and the unread words."""
+    language, items, text = _items(text)
+    counts = dict.fromkeys(WordCount._fields, 0)
+    drafts = [draft for draft in compose(items) if draft.entry is None]
+    unread: list[str] = []
+    for item in items:
+        inside = any(draft.start <= item.start and item.stop <= draft.stop for draft in drafts)
+        lost = item.term.kind == "unread" or (inside and item.term.kind == "predicate")
+        counts["unread" if lost else _COUNTED_AS.get(item.term.kind, "finding")] += item.n_words
+        unread += [text[item.start : item.stop]] if lost else []
+    return language, WordCount(**counts), tuple(unread)
+
+
+def canonical_findings(path: str | Path | None = None) -> tuple[Entry, ...]:
+    """List the findings of the term file: name, wordings by language, whether only a corpus uses it.
+
+    Args:
+        path: another term file than the shipped one.
+    """
+    return load_terms(path).entries
+
+
+def _items(text: str) -> tuple[str, list[Item], str]:
+    kept = masked(text).text
+    words = lexicon().words(kept)
+    language = lexicon().language(words)
+    return language, lexicon().items(words, language), kept
+
+
+@lru_cache(maxsize=65536)
+def _read(text: str) -> Report:
+    kept = masked(text)
+    if kept.text.isspace() or not kept.text:
+        return Report(text, "", ())
+    words = lexicon().words(kept.text)
+    language = lexicon().language(words)
+    statements: list[Statement] = []
+    for draft in compose(lexicon().items(words, language)):
+        statement = _statement(draft, kept.text, kept.span(draft.start, draft.stop))
+        if statement is not None:
+            statements.append(statement)
+    return Report(text, language, tuple(statements))
+
+
+def _statement(draft: Draft, text: str, span: tuple[int, int]) -> Statement | None:
+    raw = " ".join(text[draft.start : draft.stop].split())
+    finding = draft.finding()
+    if finding is not None:
+        return Statement(finding.phrase(), raw, span, finding)
+    phrase = raw.strip(_EDGES)
+    return Statement(phrase, raw, span, None) if sum(letter.isalpha() for letter in phrase) > 2 else None
