@@ -60,14 +60,15 @@ class Stated:
         """Settle the name of every signal; a standard lead gets its standard name.
 
         Raises:
-            DataError: a lead twice, or none of the twelve where the caller names none.
+            DataError: a lead twice; or, where the caller names none, a signal without a name or none of the
+                twelve.
             UsageError: the caller names more or fewer signals, or another lead than the file.
         """
         if self.lead_names is None:
-            names = tuple(
-                canonical_lead(name) or name.strip() or f"signal {number}"
-                for number, name in enumerate(in_file, start=1)
-            )
+            unnamed = [str(number) for number, name in enumerate(in_file, start=1) if not name.strip()]
+            if unnamed:
+                raise DataError(f"{path}: signal {', '.join(unnamed)} has no name; state lead_names=")
+            names = tuple(canonical_lead(name) or name.strip() for name in in_file)
             if not any(name in LEADS for name in names):
                 raise DataError(
                     f"{path}: none of the twelve leads is among its signals "
