@@ -1,24 +1,22 @@
 """A bank of phrases: what a report would say where a label holds.
 
-A bank belongs to one label set. Each label has phrases in one or more languages, each with its kind and its source; a
-label may be made of `parts` (a superclass of its statements) and may have negations ("no atrial fibrillation").
-The shipped banks are YAML files beside this module, written to be edited without Python.
+A bank belongs to one label set. Each label has phrases in one or more languages, each with its kind and its
+source; a label may be made of `parts` (a superclass of its statements) and may have negations ("no atrial
+fibrillation"). The shipped banks are YAML files beside this module, written to be edited without Python.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ecgclip.errors import DataError, UsageError, unknown_name
+from ecgclip.prompts.entries import KINDS, Label, Phrase, label_from_state, label_state, plain_label
 
 __all__ = ["BANKS", "KINDS", "Label", "Phrase", "PromptBank"]
-
-KINDS = ("name", "synonym", "abbreviation", "description", "scp")
-"""Kinds of phrase: ``scp`` is the corpus' own wording, ``description`` says what one sees."""
 
 BANKS = (
     "ptbxl-superclass",
@@ -35,41 +33,6 @@ BANKS = (
 
 _SAME_LABELS = {"csn-legacy": "csn"}
 _FORMAT = "ecgclip.PromptBank/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """One wording of a label: its text, its language (``""``: not stated), its kind and where it comes from."""
-
-    text: str
-    lang: str = ""
-    kind: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class Label:
-    """One label of a bank.
-
-    Attributes:
-        code: as the label set writes it.
-        name: what a table shows.
-        phrases: the label's own wordings.
-        parts: the statements that a super-label is made of, each with its phrases.
-        negation: wordings that say that the finding is not there.
-        excludes: codes of labels and short wordings that no phrase of this label may contain.
-        may_name: codes of findings that belong to this one's definition, so that its phrases may name them.
-        forbidden: `excludes` spelled out: each excluded code or wording with the wordings it stands for.
-    """
-
-    code: str
-    name: str
-    phrases: tuple[Phrase, ...]
-    parts: Mapping[str, tuple[Phrase, ...]] = field(default_factory=dict)
-    negation: tuple[Phrase, ...] = ()
-    excludes: tuple[str, ...] = ()
-    may_name: tuple[str, ...] = ()
-    forbidden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +75,11 @@ class PromptBank:
             DataError: no labels, a label without phrases, an empty phrase, or a phrase that is not text.
         """
         if labels.get("format") == _FORMAT:
-            return _from_state(labels)
+            entries = tuple(label_from_state(state) for state in labels.get("labels", ()))
+            return PromptBank(str(labels.get("name", name)), entries, strict=bool(labels.get("strict", True)))
         if not labels:
             raise DataError(f"prompt bank {name!r} has no labels; give at least one label with a phrase")
-        return PromptBank(name, tuple(_plain_label(name, *item) for item in labels.items()), strict=False)
+        return PromptBank(name, tuple(plain_label(name, *item) for item in labels.items()), strict=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the whole bank as JSON data; `from_dict` makes the same bank of it."""
@@ -123,7 +87,7 @@ class PromptBank:
             "format": _FORMAT,
             "name": self.name,
             "strict": self.strict,
-            "labels": [_label_state(label) for label in self.entries],
+            "labels": [label_state(label) for label in self.entries],
         }
 
     @cached_property
@@ -269,52 +233,3 @@ def _all_phrases(label: Label) -> Iterator[Phrase]:
 
 def _facts(phrases: tuple[Phrase, ...]) -> list[list[str]]:
     return [[phrase.text, phrase.lang, phrase.kind] for phrase in phrases]
-
-
-def _plain_label(bank: str, code: object, phrases: object) -> Label:
-    if not isinstance(code, str) or not code.strip():
-        raise DataError(f"prompt bank {bank!r}: a label must be a name, not {code!r}")
-    listed = [phrases] if isinstance(phrases, str) else phrases
-    if not isinstance(listed, (list, tuple)) or not listed:
-        raise DataError(f"prompt bank {bank!r}: label {code!r} needs a list of phrases, not {phrases!r}")
-    for number, text in enumerate(listed, 1):
-        if not isinstance(text, str) or not text.strip():
-            raise DataError(f"prompt bank {bank!r}: phrase {number} of label {code!r} is empty or not text")
-    return Label(code, code, tuple(Phrase(text) for text in dict.fromkeys(text.strip() for text in listed)))
-
-
-def _phrase_state(phrases: Iterable[Phrase]) -> list[dict[str, str]]:
-    return [{"text": p.text, "lang": p.lang, "kind": p.kind, "source": p.source} for p in phrases]
-
-
-def _label_state(label: Label) -> dict[str, Any]:
-    return {
-        "code": label.code,
-        "name": label.name,
-        "phrases": _phrase_state(label.phrases),
-        "parts": {part: _phrase_state(found) for part, found in label.parts.items()},
-        "negation": _phrase_state(label.negation),
-        "excludes": list(label.excludes),
-        "may_name": list(label.may_name),
-        "forbidden": {key: list(words) for key, words in label.forbidden.items()},
-    }
-
-
-def _from_state(state: Mapping[str, Any]) -> PromptBank:
-    try:
-        labels = tuple(
-            Label(
-                code=label["code"],
-                name=label["name"],
-                phrases=tuple(Phrase(**phrase) for phrase in label["phrases"]),
-                parts={part: tuple(Phrase(**p) for p in found) for part, found in label["parts"].items()},
-                negation=tuple(Phrase(**phrase) for phrase in label["negation"]),
-                excludes=tuple(label["excludes"]),
-                may_name=tuple(label["may_name"]),
-                forbidden={key: tuple(words) for key, words in label["forbidden"].items()},
-            )
-            for label in state["labels"]
-        )
-        return PromptBank(state["name"], labels, strict=bool(state["strict"]))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"a stored prompt bank is damaged ({error!r}); save it again with to_dict") from None

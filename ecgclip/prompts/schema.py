@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ecgclip.errors import DataError, unknown_name
-from ecgclip.prompts.bank import BANKS, KINDS, Label, Phrase, PromptBank, shipped_path
+from ecgclip.prompts.bank import BANKS, PromptBank, shipped_path
+from ecgclip.prompts.entries import KINDS, Label, Phrase
 from ecgclip.prompts.strict_yaml import Section, parse
 
 __all__ = ["NAMING_KINDS", "read_bank", "read_faults"]
@@ -255,7 +256,11 @@ class _Reader:
             seen.add(label.code)
 
     def _resolved(self, label: Label, codes: set[str], known: set[str]) -> Label:
-        """Spell out what the label excludes: codes of the set are left to the linter, others to their names."""
+        """Spell out what the label excludes: other labels by their names, wordings as they are."""
+        for code in label.may_name:
+            if code not in known:
+                fault = unknown_name("label:", code, known)
+                self.faults.append(f"{self.path}: label {label.code}: 'may_name': {fault}")
         forbidden: dict[str, tuple[str, ...]] = {}
         for item in label.excludes:
             if item in codes:

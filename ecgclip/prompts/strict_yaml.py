@@ -1,7 +1,8 @@
 """YAML without surprises: every scalar stays the text that was written.
 
-Plain YAML 1.1 reads ``no`` as False, ``010`` as 8, ``12:30`` as 750 and lets the last of two equal keys win in silence.
-Here ``NO``, ``1e-4`` and ``1AVB`` stay strings, a key that stands twice is refused, and so are tags and aliases.
+Plain YAML 1.1 reads ``no`` as False, ``010`` as 8, ``12:30`` as 750 and lets the last of two equal keys win
+in silence. Here ``NO``, ``1e-4`` and ``1AVB`` stay strings, and a key that stands twice is refused; so are
+tags and aliases.
 """
 
 from typing import Any

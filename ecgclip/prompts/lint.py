@@ -1,0 +1,180 @@
+"""What is wrong with a bank of phrases.
+
+A phrase that names another label of its set, or denies its own, makes a zero-shot score contradict its label,
+and no metric tells. `lint_bank` reads a bank word by word and lists such faults; an empty list means that none
+was found.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ecgclip.prompts.bank import PromptBank
+from ecgclip.prompts.entries import Label, Phrase
+from ecgclip.prompts.naming import Names, words
+from ecgclip.prompts.schema import NAMING_KINDS, read_faults
+
+__all__ = ["lint_bank", "lint_file"]
+
+FEWEST_PHRASES = 3
+LANGUAGES_NEEDED = ("en", "de")
+
+_LONGEST = 16  # words
+_CHATTER = re.compile(
+    r"let me know|i hope|as an ai|feel free|here (is|are)\b|^(sure|certainly|of course)\b|meets? your"
+    r"|requirements|please|for example|the following|note that|bitte|gerne|hier (ist|sind)\b|https?:"
+    r"|\*\*|```|[\n!?{}<>]"
+    r"|^['\"].*['\"]$|^[-*•\d]+[.)]?\s|:$",
+    re.IGNORECASE,
+)
+_LOST_NOUN = {
+    "": ("in", "of", "with", "for", "and", "or", "to", "from", "at", "on", "by"),
+    "en": ("in", "of", "with", "for", "and", "or", "to", "from", "at", "on", "by"),
+    "de": ("in", "im", "bei", "mit", "von", "vom", "und", "oder", "an", "am", "zu"),
+    "sv": ("i", "vid", "med", "av", "och", "eller", "på", "till"),
+}
+_DENIES_BEFORE = re.compile(
+    r"\b(no|not|non|without|absen\w*|exclud\w*|rule[ds]? out|den(y|ies)|unlikely"
+    r"|kein\w*|nicht|ohne|fehlend\w*|ausschluss|ausgeschlossen\w*|ej|inte|ingen|inget|inga|utan)\s*$"
+)
+_DENIES_AFTER = re.compile(
+    r"^\s*((is|are|was|ist|sind)\s+)?(absent|excluded|ruled out|unlikely|not (present|seen|excluded)"
+    r"|cannot be|ausgeschlossen|fehlt|fehlen|nicht|unwahrscheinlich|saknas|utesluts|ej)\b"
+)
+
+
+def lint_bank(bank: PromptBank, label_set_codes: Iterable[str] | None = None) -> list[str]:
+    """List the faults of a bank, one sentence each; an empty list means that none was found.
+
+    Checked: a phrase shared by two labels, a phrase that names another label or something that its label
+    excludes, a phrase that denies its own label, a lost noun, chatter, an empty phrase; against a label set,
+    unknown codes and missing labels; in banks from files also language, kind, source, a name in English and
+    German, and at least three phrases in each of the two.
+
+    Args:
+        bank: any bank; one made of a plain dict is not asked for languages and sources.
+        label_set_codes: the codes of the label set that the bank is for.
+    """
+    faults = []
+    if label_set_codes is not None:
+        faults += _codes(bank, tuple(label_set_codes))
+    faults += _shared(bank)
+    names = Names(bank.entries)
+    for label in bank.entries:
+        found = [
+            *(_stated(label) if bank.strict else []),
+            *_amount(label, bank.strict),
+            *_related(label, bank),
+        ]
+        for phrase in label.phrases:
+            found += _form(phrase)
+            found += _other_labels(phrase, label, names)
+            found += _denial(phrase, label)
+        faults += [f"label {label.code}: {fault}" for fault in found]
+    return [f"{bank.name}: {fault}" for fault in faults]
+
+
+def lint_file(path: str | Path, label_set_codes: Iterable[str] | None = None) -> list[str]:
+    """List the faults of a bank file: those of its form, each with its line, then those of its phrases."""
+    bank, faults = read_faults(path)
+    return faults if bank is None else [*faults, *lint_bank(bank, label_set_codes)]
+
+
+def _codes(bank: PromptBank, codes: tuple[str, ...]) -> list[str]:
+    unknown = [
+        f"unknown code {code}: the label set has no such label" for code in bank.labels if code not in codes
+    ]
+    missing = [f"label {code} of the label set has no phrases" for code in codes if code not in bank.labels]
+    return unknown + missing
+
+
+def _shared(bank: PromptBank) -> list[str]:
+    owners: dict[tuple[str, ...], str] = {}
+    faults = []
+    for label in bank.entries:
+        for phrase in label.phrases:
+            key = words(phrase.text)
+            owner = owners.setdefault(key, label.code)
+            if key and owner != label.code:
+                faults.append(f"the phrase {phrase.text!r} is shared by the labels {owner} and {label.code}")
+    return faults
+
+
+def _stated(label: Label) -> list[str]:
+    faults = []
+    for phrase in label.phrases:
+        for key in ("lang", "kind", "source"):
+            if not getattr(phrase, key):
+                faults.append(f"the phrase {phrase.text!r} has no {key}")
+    return faults
+
+
+def _amount(label: Label, strict: bool) -> list[str]:
+    if not label.phrases:
+        return ["has no phrases"]
+    if not strict:
+        return []
+    faults = []
+    for lang in LANGUAGES_NEEDED:
+        spoken = [phrase for phrase in label.phrases if phrase.lang == lang]
+        if len({words(phrase.text) for phrase in spoken}) < FEWEST_PHRASES:
+            faults.append(f"has fewer than {FEWEST_PHRASES} distinct phrases with lang {lang}")
+        if not any(phrase.kind in ("name", "scp") for phrase in spoken):
+            faults.append(f"has no phrase of kind name with lang {lang}")
+    return faults
+
+
+def _related(label: Label, bank: PromptBank) -> list[str]:
+    faults = [f"both excludes {code} and may name it" for code in label.may_name if code in label.excludes]
+    if label.code in label.excludes:
+        faults.append("excludes itself")
+    denied = [phrase for phrase in label.negation if not words(phrase.text)]
+    same = {words(phrase.text) for phrase in label.phrases}
+    faults += ["has an empty negation" for _ in denied]
+    faults += [
+        f"the negation {p.text!r} is a phrase of the label" for p in label.negation if words(p.text) in same
+    ]
+    return faults
+
+
+def _form(phrase: Phrase) -> list[str]:
+    tokens = words(phrase.text)
+    if not tokens:
+        return ["has an empty phrase"]
+    faults = []
+    if phrase.kind != "scp" and (_CHATTER.search(phrase.text) or len(tokens) > _LONGEST):
+        faults.append(f"{phrase.text!r} is not a short clinical statement (chatter, a list, or too long)")
+    if phrase.text.lower().split()[0] in _LOST_NOUN.get(phrase.lang, ()):
+        faults.append(f"{phrase.text!r} begins with a preposition: its noun was lost")
+    return faults
+
+
+def _other_labels(phrase: Phrase, label: Label, names: Names) -> list[str]:
+    faults = [
+        f"{phrase.text!r} names {code} ({said!r})"
+        for code, said in names.others(phrase, label)
+        if code not in label.may_name
+    ]
+    for item, wordings in label.forbidden.items():
+        for said in names.forbidden(phrase, label, wordings, verbatim=wordings == (item,)):
+            faults.append(f"{phrase.text!r} says {said!r}, which the label excludes ({item})")
+    return faults
+
+
+def _denial(phrase: Phrase, label: Label) -> list[str]:
+    for clause in re.split(r"[,;.]\s", phrase.text.lower()):
+        for name in _own_names(phrase, label):
+            for found in re.finditer(re.escape(name.lower()), clause):
+                before, after = clause[: found.start()], clause[found.end() :]
+                if _DENIES_BEFORE.search(_without_articles(before)) or _DENIES_AFTER.search(after):
+                    return [f"{phrase.text!r} denies the label itself"]
+    return []
+
+
+def _without_articles(text: str) -> str:
+    return re.sub(r"(\b(a|an|any|the|of|evidence|sign|signs|hinweis|auf|für|der|die|das)\b\s*)+$", "", text)
+
+
+def _own_names(phrase: Phrase, label: Label) -> Sequence[str]:
+    said = [other.text for other in label.phrases if other.kind in NAMING_KINDS and other.text != phrase.text]
+    return [label.name, *said]

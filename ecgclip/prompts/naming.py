@@ -1,0 +1,106 @@
+"""Which labels a phrase names: word by word, the longest name first."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from ecgclip.prompts.entries import Label, Phrase
+from ecgclip.prompts.schema import NAMING_KINDS
+
+__all__ = ["Names", "contains", "words"]
+
+_WORD = re.compile(r"[^\W_]+")
+_ENDING = re.compile(r"(?<=\w{4})(ern|er|en|em|es|e|s|n)$")
+_SEVERAL = re.compile(r"[,;/]|\b(and|or|with|und|oder|mit|och|eller|med)\b", re.IGNORECASE)
+_SELF_NAMING = ("name", "scp", "abbreviation", "")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a text into words, lower-case, without the endings of inflection (T-Wellen: t, well)."""
+    plain = text.replace("(s)", "").replace("(es)", "").lower()
+    return tuple(_ENDING.sub("", word) for word in _WORD.findall(plain))
+
+
+def contains(text: str, wording: str) -> bool:
+    """Say whether the words of `wording` stand in `text`, one after the other."""
+    whole, part = words(text), words(wording)
+    return bool(part) and any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
+
+
+class Names:
+    """Every wording that names a label of a set, its parts' wordings included."""
+
+    def __init__(self, labels: Iterable[Label]) -> None:
+        self._owners: dict[tuple[str, ...], dict[str, set[str]]] = {}
+        for label in labels:
+            for text in _wordings(label):
+                found = self._owners.setdefault(words(text), {})
+                found.setdefault(label.code, set()).add(text)
+        self._owners.pop((), None)
+        self._longest = max(map(len, self._owners), default=0)
+
+    def others(self, phrase: Phrase, label: Label) -> Iterator[tuple[str, str]]:
+        """Yield the other labels that a phrase names, each with the wording that names it.
+
+        A name within a longer name counts for the longer one only: "incomplete right bundle branch block"
+        does not name right bundle branch block. A phrase is itself such a longer name where it is one noun
+        phrase of kind name or abbreviation ("incomplete RBBB"), or the corpus' own wording.
+        """
+        tokens = words(phrase.text)
+        spans = [
+            (start, stop)
+            for start in range(len(tokens))
+            for stop in range(start + 1, min(len(tokens), start + self._longest) + 1)
+            if self._names(tokens, start, stop, phrase, label)
+        ]
+        told: set[str] = set()
+        for start, stop in spans:
+            if any(a <= start and stop <= b and (a, b) != (start, stop) for a, b in spans):
+                continue
+            owners = self._owners[tokens[start:stop]]
+            whole = (start, stop) == (0, len(tokens))
+            if label.code in owners and not whole:
+                continue
+            for code, texts in sorted(owners.items()):
+                if code not in (label.code, *told):
+                    told.add(code)
+                    yield code, min(texts)
+
+    def forbidden(
+        self, phrase: Phrase, label: Label, wordings: Iterable[str], *, verbatim: bool
+    ) -> Iterator[str]:
+        """Yield the first excluded wording that a phrase says outside a longer name of its own label.
+
+        Args:
+            phrase: the phrase.
+            label: its label.
+            wordings: what the label excludes.
+            verbatim: whether a longer name is no excuse: the bank excludes these very words.
+        """
+        own = [] if verbatim else [text for text in _wordings(label) if contains(phrase.text, text)]
+        if phrase.text in own and not _is_own_name(phrase):
+            own.remove(phrase.text)
+        for wording in wordings:
+            covered = any(contains(text, wording) for text in own)
+            if contains(phrase.text, wording) and not covered:
+                yield wording
+                return
+
+    def _names(self, tokens: tuple[str, ...], start: int, stop: int, phrase: Phrase, label: Label) -> bool:
+        """Say whether a stretch of a phrase is a name that may cover the names within it."""
+        owners = self._owners.get(tokens[start:stop])
+        if owners is None:
+            return False
+        only_itself = (start, stop) == (0, len(tokens)) and owners.get(label.code) == {phrase.text}
+        if not only_itself or len(owners) > 1:
+            return True
+        return _is_own_name(phrase)
+
+
+def _is_own_name(phrase: Phrase) -> bool:
+    return phrase.kind == "scp" or (phrase.kind in _SELF_NAMING and not _SEVERAL.search(phrase.text))
+
+
+def _wordings(label: Label) -> Iterator[str]:
+    yield label.name
+    for phrases in (label.phrases, *label.parts.values()):
+        yield from (phrase.text for phrase in phrases if phrase.kind in NAMING_KINDS)
