@@ -63,7 +63,8 @@ def disturbances(
 def _pickup(keys: Keys, stream: int, count: int) -> Array:
     """Signed weights ``(batch, 9, count)`` such that a limb lead, a difference of two, has variance one."""
     drawn = uniforms(keys, stream, _N_ELECTRODES * count).reshape(len(keys), _N_ELECTRODES, count)
-    return np.sqrt(6.0) * (drawn - 0.5)
+    weights: Array = np.sqrt(6.0) * (drawn - 0.5)
+    return weights
 
 
 def _sinusoids(hertz: Array, phase: Array, n_times: int, fs: float, device: torch.device) -> torch.Tensor:
@@ -91,7 +92,8 @@ def _muscle_bank(length: int, fs: float, device: torch.device) -> torch.Tensor:
         band = (hertz >= low) & (hertz <= high)
         spectrum = (generator.standard_normal(hertz.size) + 1j * generator.standard_normal(hertz.size)) * band
         course: Array = np.fft.irfft(spectrum, length)
-        return course / course.std()
+        course /= course.std()
+        return course
 
     bursts = np.exp(0.5 * coloured(0.05, 0.5))
     noise = coloured(_MUSCLE_HZ[0], min(_MUSCLE_HZ[1], 0.45 * fs)) * bursts

@@ -30,7 +30,9 @@ def augmentation_keys(seed: int, epoch: int, indices: Sequence[int] | npt.NDArra
 def uniforms(keys: Keys, stream: int, count: int) -> npt.NDArray[np.float64]:
     """Numbers uniform in [0, 1), ``(n, count)``; each `stream` of a key is independent of its others."""
     streams = _mix(keys + _mix(np.array([stream], dtype=np.uint64)))
-    return (_mix(streams[:, None] + np.arange(count, dtype=np.uint64) * _STEP) >> np.uint64(11)) * 2.0**-53
+    drawn = _mix(streams[:, None] + np.arange(count, dtype=np.uint64) * _STEP)
+    result: npt.NDArray[np.float64] = (drawn >> np.uint64(11)) * 2.0**-53
+    return result
 
 
 def normals(keys: Keys, stream: int, count: int) -> npt.NDArray[np.float64]:
@@ -46,4 +48,5 @@ def _mix(state: Keys) -> Keys:
     z = state + _STEP
     z = (z ^ (z >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
-    return z ^ (z >> np.uint64(31))
+    mixed: Keys = z ^ (z >> np.uint64(31))
+    return mixed

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ecgclip.errors import DataError, UsageError
+from ecgclip.records import ECGRecord, twelve_leads
 
 from .peaks import r_peaks
-
-if TYPE_CHECKING:
-    from ecgclip.records import ECGRecord
 
 __all__ = ["Prepared", "Preprocessor", "windows"]
 
@@ -52,7 +50,7 @@ class Prepared:
     @property
     def fs(self) -> float:
         """Samples a second."""
-        return round(self.signal.shape[1] / self.duration_s, 6)
+        return float(round(self.signal.shape[1] / self.duration_s, 6))
 
     def cut(self, start: int, stop: int) -> "Prepared":
         """The window of samples ``start`` to ``stop``, with the beats in it counted from its start."""
@@ -107,7 +105,7 @@ class Preprocessor:
                 "prepare the data again or use the ecgclip release that wrote it"
             )
 
-    def prepare(self, record: "ECGRecord", *, beats: bool = True) -> Prepared:
+    def prepare(self, record: ECGRecord, *, beats: bool = True) -> Prepared:
         """Prepare one recording of any rate, leads and length.
 
         Args:
@@ -117,8 +115,6 @@ class Preprocessor:
         Raises:
             DataError: shorter than 1 s, sampled below 50 Hz, or without a live lead.
         """
-        from ecgclip.records import twelve_leads
-
         signal, lead_mask = twelve_leads(record)
         name = record.record_id or "the recording"
         if record.fs < SLOWEST_HZ:
