@@ -29,6 +29,7 @@ _HOME = {
     "open_ptb_xl": "ptb_xl",
     "open_records": "unlabelled",
     "prepare": "preparing",
+    "refuse_seen": "fingerprints",
     "shared_recordings": "fingerprints",
     "simulate": "simulated",
     "split_of": "corpus",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from .fingerprints import Fingerprints as Fingerprints
     from .fingerprints import Shared as Shared
     from .fingerprints import fingerprint as fingerprint
+    from .fingerprints import refuse_seen as refuse_seen
     from .fingerprints import shared_recordings as shared_recordings
     from .label_sets import LABEL_SETS as LABEL_SETS
     from .label_sets import LabelSet as LabelSet

@@ -1,4 +1,4 @@
-"""CPSC 2018 (China Physiological Signal Challenge): as first published, and in the PhysioNet Challenges' form.
+"""CPSC 2018 (China Physiological Signal Challenge), as first published and in the PhysioNet Challenges' form.
 
 As first published: MATLAB structs and ``REFERENCE.csv`` with up to three labels 1 to 9 a recording, all of
 which count. Patients are unknown; each recording counts as one. Recordings are 6 to 60 s at 500 Hz.

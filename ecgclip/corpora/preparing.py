@@ -99,7 +99,8 @@ def prepare(
         ShardJob(folder / name, _rows(corpus, start, shard_size), preprocessor, corpus.reader, root)
         for name, start in zip(names, starts, strict=True)
     )
-    summaries = _run(jobs, names, folder, workers, _Clock(len(corpus), progress))
+    processes = workers if _picklable(corpus) else 1
+    summaries = _run(jobs, names, folder, processes, _Clock(len(corpus), progress))
     return _finish(folder, manifest, settings, names, summaries)
 
 
@@ -175,6 +176,12 @@ def _run(
         summaries[name] = summary
         clock.add(summary, from_before=False)
     return summaries
+
+
+def _picklable(corpus: Corpus) -> bool:
+    """Whether another process can load the reader: not one defined in the script that runs."""
+    reader = corpus.reader
+    return getattr(reader, "__module__", None) != "__main__" and type(reader).__module__ != "__main__"
 
 
 def _spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tuple[str, ShardSummary]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache, lru_cache
+from typing import Literal
 
 _KEPT = 100_000
 
@@ -11,17 +12,21 @@ _KEPT = 100_000
 @lru_cache(maxsize=_KEPT)
 def canonical_statements(report: str) -> tuple[str, ...]:
     """Distinct statements of a report, as canonical findings where the term file reads them."""
-    from ecgclip.reports import read_report
-
-    return tuple(read_report(report).texts("canonical")) if report else ()
+    return _texts(report, "canonical")
 
 
 @lru_cache(maxsize=_KEPT)
 def raw_statements(report: str) -> tuple[str, ...]:
     """Distinct statements of a report in its own, cleaned words."""
+    return _texts(report, "raw")
+
+
+def _texts(report: str, kind: Literal["canonical", "raw"]) -> tuple[str, ...]:
+    if not report.strip():
+        return ()
     from ecgclip.reports import read_report
 
-    return tuple(read_report(report).texts("raw")) if report else ()
+    return tuple(read_report(report).texts(kind))
 
 
 @cache
@@ -29,6 +34,6 @@ def reader_version() -> str:
     """12 hex characters that change with the term file, so that a store's statements are never stale."""
     from importlib.resources import files
 
-    terms = files("ecgclip.reports") / "terms.yaml"
+    terms = files("ecgclip") / "reports" / "terms.yaml"
     text = terms.read_bytes() if terms.is_file() else b""
     return hashlib.sha256(text).hexdigest()[:12]
