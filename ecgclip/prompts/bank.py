@@ -217,11 +217,12 @@ def _kinds(kinds: str | Iterable[str] | None) -> frozenset[str] | None:
 def _narrow(
     phrases: tuple[Phrase, ...], langs: frozenset[str] | None, kinds: frozenset[str] | None
 ) -> tuple[Phrase, ...]:
-    return tuple(
-        phrase
-        for phrase in phrases
-        if (langs is None or phrase.lang in langs) and (kinds is None or phrase.kind in kinds)
-    )
+    """Keep the phrases of some languages and kinds, each text once: several languages may share a wording."""
+    kept: dict[str, Phrase] = {}
+    for phrase in phrases:
+        if (langs is None or phrase.lang in langs) and (kinds is None or phrase.kind in kinds):
+            kept.setdefault(phrase.text, phrase)
+    return tuple(kept.values())
 
 
 def _all_phrases(label: Label) -> Iterator[Phrase]:

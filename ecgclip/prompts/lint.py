@@ -1,8 +1,8 @@
 """What is wrong with a bank of phrases.
 
 A phrase that names another label of its set, or denies its own, makes a zero-shot score contradict its label,
-and no metric tells. `lint_bank` reads a bank word by word and lists such faults; an empty list means that none
-was found.
+and no metric tells. `lint_bank` reads a bank word by word and lists such faults; an empty list means none
+found.
 """
 
 import re

@@ -274,7 +274,7 @@ def _naming(label: Label) -> tuple[str, ...]:
 
 
 def _distinct(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
-    first: dict[str, Phrase] = {}
+    first: dict[tuple[str, str], Phrase] = {}
     for phrase in phrases:
-        first.setdefault(phrase.text, phrase)
+        first.setdefault((phrase.text, phrase.lang), phrase)
     return tuple(first.values())
