@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ecgclip.corpora.corpus import Corpus, fold_of, split_of
 from ecgclip.errors import DataError, UsageError
 
-from ..corpus import Corpus, fold_of, split_of
 from .hearts import Heart, axis_statement, draw_heart, draw_signal
 from .patients import Patient
 from .waveforms import R2, WINDOW, Rng
@@ -87,7 +87,7 @@ def simulate(
     """
     if n < 1 or seed < 0 or workers < 1:
         raise UsageError(
-            f"simulate(n={n}, seed={seed}, workers={workers}): n and workers must be 1 or more, seed 0 or more"
+            f"simulate(n={n}, seed={seed}, workers={workers}): n and workers must be at least 1, seed 0"
         )
     if not 50.0 <= fs <= 5000.0 or not 2.0 <= seconds <= 3600.0:
         raise UsageError(f"simulate(fs={fs}, seconds={seconds}): fs must be 50 to 5000 Hz, seconds 2 to 3600")

@@ -75,8 +75,9 @@ class Heart:
 def draw_heart(rng: Rng, seconds: float) -> Heart:
     """Draw everything about a recording but its noise."""
     patient = draw_patient(rng)
-    shape = _person(rng)
-    _turn(rng, shape)
+    age = float(rng.beta(1.6, 2.0) if patient.has("NORM") else rng.beta(2.4, 1.8))
+    shape = _person(rng, age)
+    _turn(rng, shape, age)
     for code in SHAPERS:
         if code in patient.shapers:
             SHAPERS[code](shape, rng, patient.shapers[code])
@@ -95,10 +96,14 @@ def draw_heart(rng: Rng, seconds: float) -> Heart:
     return Heart(patient, beats, shapes, amplitudes, axis, breath, seconds)
 
 
-def _person(rng: Rng) -> Shape:
-    """A normal beat of somebody in particular."""
+def _person(rng: Rng, age: float) -> Shape:
+    """A normal beat of somebody in particular; ``age`` 0 young to 1 old: less anterior force, lower T."""
     shape = normal_shape()
     shape.vector *= np.exp(rng.normal(0, 0.13, size=shape.vector.shape))
+    shape.vector[list(QRS[1:])] += rng.normal(0, 0.045, size=(len(QRS) - 1, 3))
+    shape.time[list(QRS)] += rng.normal(0, 0.002, size=len(QRS))
+    shape.vector[[Q, R1], 2] *= 1.2 - 0.7 * age
+    shape.vector[T] *= 1.12 - 0.35 * age
     qrs, t_wave, p_wave = np.exp(rng.normal((0.0, 0.0, -0.05), (0.22, 0.28, 0.25)))
     shape.vector[list(QRS)] *= qrs
     shape.vector[list(REPOLARISATION)] *= t_wave
@@ -120,9 +125,9 @@ def _person(rng: Rng) -> Shape:
     return shape
 
 
-def _turn(rng: Rng, shape: Shape) -> None:
+def _turn(rng: Rng, shape: Shape, age: float) -> None:
     """Turn QRS to an axis of this person's, and P and T part of the way."""
-    target = float(np.clip(rng.normal(38, 33), -29, 93))
+    target = float(np.clip(rng.normal(58 - 55 * age, 28), -40, 93))
     about_y = rotation(1, rng.normal(0, 14))
     waves = list(QRS)
     shape.vector[waves] = shape.vector[waves] @ about_y.T
@@ -149,9 +154,11 @@ def _regional(shape: Shape, amplitude: Array, part: Regional) -> None:
         share = np.clip(facing, 0, 1) * part.share
         shape.time[Q] = max(shape.time[Q], 0.020)
         shape.left[Q] = shape.right[Q] = 0.010
-        for wave, loss in ((Q, 1.0), (R1, 1.0), (D, 1.0), (R2, 0.55)):
-            amplitude[wave] *= 1 - np.where(amplitude[wave] > 0, loss, 0.0 if wave == Q else 0.3) * share
+        for wave, loss in ((Q, 1.0), (R1, 1.0), (D, 1.0), (R2, 0.7)):
+            amplitude[wave] *= 1 - np.where(amplitude[wave] > 0, loss, 0.0) * share
         amplitude[Q] -= part.size * np.clip(facing, -0.2, 1)
+        if part.region in ("anteroseptal", "anterior", "septal"):
+            amplitude[[R1, R2]] -= 0.55 * part.size * share
     elif part.kind == "posterior":
         amplitude[R1] += 0.45 * part.size * facing
         amplitude[R2] += 0.35 * part.size * facing
@@ -215,7 +222,7 @@ def _aberrant(rng: Rng, early: Shape, amplitude: Array, torso: Array) -> None:
 
 def _spikes(rng: Rng, patient: Patient, paced: Shape) -> None:
     """Pacing spikes, a few ms wide; bipolar ones are hardly seen."""
-    size = float(np.exp(rng.normal(np.log(0.35), 0.8)))
+    size = float(np.exp(rng.normal(np.log(0.6), 0.9)))
     paced.wave(VS, -0.006, 0.002, (0.0, 0.0, 0.0))
     paced.vector[VS] = size * np.array((0.5, rng.choice([-0.9, 0.7], p=[0.8, 0.2]), 0.4))
     paced.wave(AS, -0.012, 0.002, (0.0, 0.0, 0.0))

@@ -1,8 +1,8 @@
 """How a condition changes the heart vector, and, for regional disease, the leads that face the region.
 
-Each function takes a ``Shape`` (directions x left, y feet, z back) and a strength about 1. Criteria: AHA/ACCF/
-HRS recommendations 2009 (conduction: Surawicz; hypertrophy: Hancock; ischaemia: Wagner), Fourth universal
-definition of myocardial infarction 2018, Surawicz & Knilans.
+Each function takes a ``Shape`` (directions x left, y feet, z back) and a strength about 1. Criteria:
+AHA/ACCF/HRS recommendations 2009 (conduction: Surawicz; hypertrophy: Hancock; ischaemia: Wagner), Fourth
+universal definition of myocardial infarction 2018, Surawicz & Knilans.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ def left_bundle_branch_block(shape: Shape, rng: Rng, strength: float) -> None:
     shape.qrs = rng.uniform(0.128, 0.168)
     k, size = shape.qrs / 0.14, rng.uniform(0.75, 1.25)
     shape.vector[[Q, RP, D]] = 0
-    tilt = rng.uniform(-0.25, 0.35)
+    tilt, back = rng.uniform(-0.3, 0.3), size * rng.uniform(0.7, 1.3)
     shape.wave(Q, 0.018 * k, 0.009, (0.10 * size, 0.02, rng.uniform(-0.22, 0.12)))
-    shape.wave(R1, 0.045 * k, 0.014 * k, (0.62 * size, tilt * size + 0.08, 0.45 * size))
-    shape.wave(R2, 0.074 * k, 0.015 * k, (0.62 * size, tilt * size, 0.95 * size))
-    shape.wave(S, 0.100 * k, 0.013 * k, (0.75 * size, 0.6 * tilt * size, 0.62 * size))
-    shape.wave(RP, 0.121 * k, 0.011 * k, (0.25 * size, 0.0, 0.25 * size))
+    shape.wave(R1, 0.045 * k, 0.014 * k, (0.55 * size, tilt * size + 0.08, 0.70 * back))
+    shape.wave(R2, 0.074 * k, 0.015 * k, (0.52 * size, tilt * size, 1.35 * back))
+    shape.wave(S, 0.100 * k, 0.013 * k, (0.62 * size, 0.6 * tilt * size, 0.85 * back))
+    shape.wave(RP, 0.121 * k, 0.011 * k, (0.22 * size, 0.0, 0.30 * back))
     place_repolarisation(shape)
     shape.vector[J] = np.array((-0.10, -0.3 * tilt, -0.16)) * size
     shape.vector[ST] = np.array((-0.10, -0.3 * tilt, -0.22)) * size
-    shape.vector[T] = np.array((-0.22 * rng.uniform(0.4, 1.4), -0.4 * tilt, -0.40)) * size
+    shape.vector[T] = np.array((-0.20 * rng.uniform(0.2, 1.4), -0.4 * tilt, -0.52 * back / size)) * size
     shape.left[T] *= 1.1
 
 
@@ -78,7 +78,8 @@ def incomplete_left_bundle_branch_block(shape: Shape, rng: Rng, strength: float)
     """QRS 110-119 ms, septal q gone, slurred upstroke."""
     shape.qrs = rng.uniform(0.110, 0.119)
     shape.vector[Q] = (0.12, 0.03, rng.uniform(-0.1, 0.1))
-    shape.vector[R1] *= (0.7, 0.7, 0.1)
+    shape.vector[R1] = shape.vector[R1] * (0.7, 0.7, 0.0) + (0.0, 0.0, rng.uniform(0.1, 0.4))
+    shape.vector[[R2, S]] *= (0.85, 0.9, rng.uniform(1.1, 1.8))
     for wave, time, width in ((R1, 0.036, 0.012), (R2, 0.056, 0.012), (S, 0.074, 0.012), (RP, 0.092, 0.010)):
         shape.time[wave], shape.left[wave], shape.right[wave] = time, width, width
     shape.vector[RP] = (0.1, 0.0, 0.15)
@@ -107,7 +108,7 @@ def incomplete_right_bundle_branch_block(shape: Shape, rng: Rng, strength: float
     shape.qrs = rng.uniform(0.096, 0.114)
     shape.vector[S] *= (0.9, 1.0, rng.uniform(0.5, 0.8))
     shape.time[RP], shape.left[RP], shape.right[RP] = shape.qrs - 0.022, 0.009, 0.011
-    shape.vector[RP] = np.array((-0.26, rng.uniform(-0.25, 0.05), -0.33)) * rng.uniform(0.6, 1.3)
+    shape.vector[RP] = np.array((-0.26, rng.uniform(-0.25, 0.05), -0.33)) * rng.uniform(0.3, 1.2)
     place_repolarisation(shape)
     shape.vector[T] += np.array((0.0, 0.0, rng.uniform(0.0, 0.1)))
 
@@ -134,9 +135,9 @@ def left_posterior_fascicular_block(shape: Shape, rng: Rng, strength: float) -> 
 
 def intraventricular_delay(shape: Shape, rng: Rng, strength: float) -> None:
     """QRS over 110 ms, slurred or notched, of neither bundle branch."""
-    _stretch(shape, rng.uniform(1.25, 1.6))
+    _stretch(shape, rng.uniform(1.15, 1.5))
     for wave in (R1, R2, S, RP):
-        shape.vector[wave] = shape.vector[wave] * rng.uniform(0.6, 1.15, 3) + rng.normal(0, 0.10, 3)
+        shape.vector[wave] = shape.vector[wave] * rng.uniform(0.6, 1.15, 3) + rng.normal(0, 0.12, 3)
     shape.time[[S, RP]] += rng.uniform(0.002, 0.014)
     shape.vector[T] *= rng.uniform(0.4, 1.0)
 

@@ -45,11 +45,12 @@ def draw_noise(rng: Rng, *, n_times: int, fs: float, breath_hz: float) -> Signal
         fs: Hz.
         breath_hz: respiration, which moves the baseline of all electrodes together.
     """
-    level = float(np.exp(rng.normal(np.log(0.008), 0.6)))
+    level = float(np.exp(rng.normal(np.log(0.0038), 0.7)))
     loose = np.exp(rng.normal(0.0, 0.35, size=(9, 1)))
+    muscle = loose * np.array([1.3, 1.3, 1.0, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6])[:, None]
     noise = rng.standard_normal((9, n_times), dtype=np.float32)
     noise[:, 1:] += np.float32(rng.uniform(-0.3, 0.5)) * noise[:, :-1]
-    noise *= (level * loose).astype(np.float32)
+    noise *= (level * muscle).astype(np.float32)
     if rng.random() < 0.15:
         centre, width = rng.uniform(0, n_times), rng.uniform(0.05, 0.25) * n_times
         burst = 1 + rng.uniform(1, 4) * np.exp(-0.5 * ((np.arange(n_times) - centre) / width) ** 2)

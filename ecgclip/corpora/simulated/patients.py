@@ -1,7 +1,7 @@
 """Who lies under the electrodes: a rhythm, and the findings that go together.
 
-A patient is drawn finding by finding under the rules of medicine: no P-wave findings in atrial fibrillation, no
-infarct read through left bundle branch block, pacing or preexcitation, a normal ECG only where there is
+A patient is drawn finding by finding under the rules of medicine: no P-wave findings in atrial fibrillation,
+no infarct read through left bundle branch block, pacing or preexcitation, a normal ECG only where there is
 nothing else. Rare findings are drawn more often than they happen, so that each can be learned. Labels are
 SCP-ECG statement codes (EN 1064), complete: diagnosis, form and rhythm.
 """

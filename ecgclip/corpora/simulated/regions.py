@@ -105,7 +105,9 @@ def _repolarise(rng: Rng, patient: Patient, wall: str, acute: bool) -> None:
             patient.regional.append(Regional("st", _OPPOSITE[wall], -0.4 * size))
         if rng.random() < 0.5 and wall != "posterior":
             patient.regional.append(Regional("t", wall, -0.15, 0.8))
-    elif wall != "posterior" and rng.random() < 0.6:
+    elif wall in ("anteroseptal", "anterior") and rng.random() < 0.5:
+        patient.regional.append(Regional("st", wall, float(rng.uniform(0.02, 0.09))))
+    elif wall != "posterior" and rng.random() < 0.5:
         patient.regional.append(
             Regional("t", wall, float(rng.uniform(-0.22, 0.03)), float(rng.uniform(0.6, 1.0)))
         )
@@ -186,7 +188,7 @@ def _wide_ischaemia(rng: Rng, patient: Patient) -> None:
         patient.say("INVT", STT, leads=leads_of(region))
 
 
-_T_REGION = {"inferior": 0.25, "lateral": 0.25, "anterolateral": 0.2, "widespread": 0.2, "anterior": 0.1}
+_T_REGION = {"inferior": 0.14, "lateral": 0.28, "anterolateral": 0.22, "widespread": 0.24, "anterior": 0.12}
 
 
 def _t_change(code: str, low: float, high: float, named: float) -> None:
@@ -281,7 +283,7 @@ for _code in ("LNGQT", "DIG", "EL"):
     _whole_heart(_code)
 
 _FAMILIES = {
-    "injury": 0.035,
+    "injury": 0.05,
     "ischaemia": 0.09,
     "ISC_": 0.06,
     "NST_": 0.06,

@@ -94,15 +94,15 @@ def normal_shape() -> Shape:
     shape = blank()
     shape.wave(P1, 0.035, 0.016, (0.035, 0.075, -0.045))
     shape.wave(P2, 0.065, 0.018, (0.065, 0.055, 0.045))
-    shape.wave(Q, 0.016, 0.0065, (-0.14, -0.06, -0.24))
-    shape.wave(R1, 0.030, 0.0085, (0.50, 0.36, -0.36))
-    shape.wave(R2, 0.043, 0.0090, (0.90, 0.74, 0.32))
+    shape.wave(Q, 0.016, 0.0065, (-0.13, -0.06, -0.16))
+    shape.wave(R1, 0.030, 0.0085, (0.52, 0.30, -0.25))
+    shape.wave(R2, 0.043, 0.0090, (0.92, 0.62, 0.36))
     shape.wave(S, 0.057, 0.0090, (0.20, 0.08, 0.66))
     shape.wave(RP, 0.071, 0.0080, (-0.17, -0.14, 0.20))
     place_repolarisation(shape)
     shape.vector[J] = (0.015, 0.01, -0.03)
     shape.vector[ST] = (0.03, 0.015, -0.05)
-    shape.vector[T] = (0.30, 0.20, -0.14)
+    shape.vector[T] = (0.26, 0.14, -0.18)
     shape.vector[U] = (0.015, 0.01, -0.012)
     return shape
 
@@ -170,6 +170,6 @@ def draw_beats(
 
 
 def twelve(drawn: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """(8, time) of I, II, V1..V6 to (12, time) in the usual order: III = II - I, aVF = (II + III) / 2, …"""
+    """(8, time) of I, II, V1..V6 to (12, time) in the usual order, by Einthoven and Goldberger."""
     one, two = drawn[0], drawn[1]
     return np.stack([one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2, *drawn[2:]])
