@@ -11,6 +11,7 @@ from ecgclip.errors import DataError, UsageError
 
 from .header import shown
 from .leads import LEADS
+from .matlab import MatlabFault, read_struct
 from .record import ECGRecord, record_from
 from .stated import Stated
 
@@ -119,7 +120,7 @@ def read_npy(path: Path, stated: Stated) -> ECGRecord:
         array = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError, SyntaxError, OverflowError, MemoryError, RecursionError) as error:
+    except Exception as error:  # the parser of a foreign format, fed any bytes
         raise DataError(
             f"{path}: is no NumPy array that can be read without unpickling, expected real numbers "
             f"({shown(str(error))})"
@@ -146,25 +147,21 @@ def read_cpsc(path: Path, stated: Stated) -> ECGRecord:
         DataError: the file holds no such struct.
         UsageError: the caller states other leads, another rate or unit.
     """
-    from scipy.io import loadmat
-
-    expected = "expected the struct ECG of CPSC 2018, or a WFDB header (.hea) of the same name beside it"
     try:
-        content = loadmat(path, variable_names=["ECG"])
-    except Exception as error:  # the parser of a foreign format, fed any bytes
-        raise DataError(f"{path}: is no MATLAB file that can be read, {expected}") from error
-    try:
-        ecg = content["ECG"][0, 0]
-        data = np.asarray(ecg["data"])
-        comments = tuple(
-            f"{label}: {np.asarray(ecg[field]).reshape(-1)[0]}"
-            for label, field in (("Age", "age"), ("Sex", "sex"))
-            if field in ecg.dtype.names and np.size(ecg[field])
-        )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: has no ECG.data, {expected}") from error
-    if data.dtype.kind not in "iuf" or data.ndim != 2 or len(data) != len(LEADS):
-        raise DataError(f"{path}: ECG.data holds {data.dtype} of shape {data.shape}, expected 12 leads in mV")
+        ecg = read_struct(path.read_bytes(), "ECG")
+    except MatlabFault as error:
+        raise DataError(
+            f"{path}: {error}, expected the struct ECG of CPSC 2018, or a WFDB header (.hea) of the same name"
+        ) from error
+    data = ecg.get("data")
+    if not isinstance(data, np.ndarray) or data.ndim != 2 or len(data) != len(LEADS):
+        found = f"shape {data.shape}" if isinstance(data, np.ndarray) else "no real numbers"
+        raise DataError(f"{path}: ECG.data has {found}, expected 12 leads in mV, (12, n_times)")
+    comments = tuple(
+        f"{label}: {value if isinstance(value, str) else value.reshape(-1)[0]}"
+        for label, value in (("Age", ecg.get("age")), ("Sex", ecg.get("sex")))
+        if value is not None and np.size(value)
+    )
     fs = stated.rate(path, _CPSC_RATE)
     names = stated.names(path, LEADS)
     stated.millivolts(path, LEADS[0], "mV")
@@ -182,6 +179,6 @@ def _record(
 ) -> ECGRecord:
     """Scale to mV and build the record."""
     factor = stated.millivolts(path, names[0], stated.units or "mV")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         signal = (values * (factor or 1.0)).astype(np.float32)
     return record_from(path, signal, fs=fs, lead_names=names)

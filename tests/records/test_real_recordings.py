@@ -50,14 +50,6 @@ def test_every_ptbxl_recording_is_read(real_data):
     assert rates.count(500) == 60
 
 
-def test_ptbxl_equals_wfdb(real_data):
-    paths = (
-        headers(real_data / "ptb-xl" / "records100")[::40] + headers(real_data / "ptb-xl" / "records500")[::6]
-    )
-    assert all(assert_equals_wfdb(read_record(path), path) for path in paths)
-
-
-@pytest.mark.slow
 def test_all_of_ptbxl_equals_wfdb(real_data):
     paths = headers(real_data / "ptb-xl")
     assert sum(assert_equals_wfdb(read_record(path), path) for path in paths) == 3744

@@ -252,8 +252,10 @@ def test_npy_shorter_than_its_header_is_refused(tmp_path, signal):
         read_record(path, fs=100, lead_names=LEADS)
 
 
-def test_cpsc_struct_comes_back(tmp_path, signal):
-    savemat(tmp_path / "A0001.mat", {"ECG": {"sex": "Female", "age": 74, "data": signal.astype(float)}})
+@pytest.mark.parametrize("compressed", [False, True])
+def test_cpsc_struct_comes_back(tmp_path, signal, compressed):
+    struct = {"sex": "Female", "age": 74, "data": signal.astype(float), "note": [1, "a"]}
+    savemat(tmp_path / "A0001.mat", {"first": np.ones(3), "ECG": struct}, do_compression=compressed)
     record = read_record(tmp_path / "A0001.mat")
     np.testing.assert_array_equal(record.signal, signal)
     assert (record.fs, record.lead_names, record.comments) == (500, LEADS, ("Age: 74", "Sex: Female"))

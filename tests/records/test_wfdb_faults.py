@@ -202,20 +202,3 @@ def test_no_damaged_header_ends_in_a_traceback(write_wfdb, start, size, noise):
     content = path.read_bytes()
     path.write_bytes(content[:start] + noise + content[start + size :])
     assert_read_or_refused(path)
-
-
-@given(
-    name=st.sampled_from(["bad.csv", "bad.npy", "bad.mat"]),
-    content=st.binary(max_size=300),
-    real=st.booleans(),
-)
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_damaged_array_ends_in_a_traceback(tmp_path, name, content, real):
-    starts = {
-        "bad.csv": b"I,II\n1,2\n",
-        "bad.npy": b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', ",
-        "bad.mat": b"MATLAB 5.0",
-    }
-    path = tmp_path / name
-    path.write_bytes(starts[name] + content if real else content)
-    assert_read_or_refused(path, fs=500, lead_names=LEADS if name == "bad.npy" else None)
