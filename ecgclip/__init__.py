@@ -10,33 +10,33 @@ __version__ = "0.1.0"
 _HOME = {
     "ECGRecord": "records",
     "ECGTextModel": "models",
-    "Explanation": "prompts",
+    "Explanation": "prompts.explain",
     "PromptBank": "prompts",
     "ZeroShotClassifier": "prompts",
-    "evaluate": "evaluation",
-    "explain": "prompts",
+    "evaluate": "evaluation.evaluate",
+    "explain": "prompts.explain",
     "open_corpus": "corpora",
-    "pretrain": "training",
+    "pretrain": "training.pretrain",
     "read_record": "records",
     "simulate": "corpora",
-    "sinkhorn": "alignment",
+    "sinkhorn": "alignment.sinkhorn",
 }
 
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
-    from .alignment import sinkhorn as sinkhorn
+    from .alignment.sinkhorn import sinkhorn as sinkhorn
     from .corpora import open_corpus as open_corpus
     from .corpora import simulate as simulate
-    from .evaluation import evaluate as evaluate
+    from .evaluation.evaluate import evaluate as evaluate
     from .models import ECGTextModel as ECGTextModel
-    from .prompts import Explanation as Explanation
+    from .prompts.explain import Explanation as Explanation
     from .prompts import PromptBank as PromptBank
     from .prompts import ZeroShotClassifier as ZeroShotClassifier
-    from .prompts import explain as explain
+    from .prompts.explain import explain as explain
     from .records import ECGRecord as ECGRecord
     from .records import read_record as read_record
-    from .training import pretrain as pretrain
+    from .training.pretrain import pretrain as pretrain
 
 
 def __getattr__(name: str) -> Any:

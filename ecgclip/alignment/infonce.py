@@ -1,0 +1,57 @@
+"""InfoNCE on whole reports, and its form on single statements."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .batch import AlignmentBatch
+
+__all__ = ["InfoNCE", "StatementInfoNCE", "multi_positive"]
+
+
+def multi_positive(logits: Tensor, positive: Tensor) -> Tensor:
+    """Cross-entropy of rows against the uniform distribution over their positives.
+
+    ``-1/|P(i)| sum_{j in P(i)} log softmax(logits_i)_j`` (Khosla et al. 2020, equation 2, L_out), averaged
+    over the rows that have a positive.
+
+    Args:
+        logits: ``(n, m)``.
+        positive: ``(n, m)`` bool.
+    """
+    weight = positive.to(logits.dtype)
+    count = weight.sum(1)
+    rows = -(weight * F.log_softmax(logits, dim=1)).sum(1) / count.clamp(min=1.0)
+    present = (count > 0).to(logits.dtype)
+    return (rows * present).sum() / present.sum().clamp(min=1.0)
+
+
+class InfoNCE:
+    """Both directions of InfoNCE between recordings and reports (van den Oord et al. 2018; Radford et al. 2021).
+
+    Identical texts share the target; they are never negatives of each other.
+    """
+
+    name = "infonce"
+
+    def __call__(self, batch: AlignmentBatch) -> Tensor:
+        """Return the mean of the two directions for ``batch``."""
+        keep = batch.has_text
+        logits = batch.scale * batch.signal[keep] @ batch.text[keep].T
+        same = batch.text_group[keep][:, keep]
+        return 0.5 * (multi_positive(logits, same) + multi_positive(logits.T, same.T))
+
+
+class StatementInfoNCE:
+    """InfoNCE whose texts are the distinct statements of the batch: several positives a recording."""
+
+    name = "statements"
+
+    def __call__(self, batch: AlignmentBatch) -> Tensor:
+        """Return the mean of the two directions for ``batch``."""
+        if batch.statements.shape[0] == 0:
+            return torch.zeros((), device=batch.signal.device)
+        keep = batch.has_text
+        logits = batch.scale * batch.signal[keep] @ batch.statements.T
+        says = batch.says[keep]
+        return 0.5 * (multi_positive(logits, says) + multi_positive(logits.T, says.T))

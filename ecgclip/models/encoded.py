@@ -1,0 +1,51 @@
+"""What an encoder gives: the same shape of thing for a signal and for a text."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Encoded", "LocalEncoded"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """Tokens and one pooled vector of each item of a batch.
+
+    Attributes:
+        tokens: ``(batch, n_tokens, width)``, zero where masked.
+        token_mask: ``(batch, n_tokens)`` bool, True where a token is real.
+        token_times: ``(n_tokens,)`` s, the centre of each token from the start; zeros for text.
+        token_span: receptive field of a token in s; 0 for text.
+        pooled: ``(batch, width)``.
+    """
+
+    tokens: Tensor
+    token_mask: Tensor
+    token_times: Tensor
+    token_span: float
+    pooled: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalEncoded:
+    """Moments and beats of each recording, in the space where they meet statements.
+
+    Attributes:
+        tokens: ``(batch, n_tokens, dim)`` unit vectors, or None when the branch gives beats only.
+        token_mask: ``(batch, n_tokens)`` bool.
+        token_times: ``(n_tokens,)`` s, centre of each token.
+        token_span: receptive field of a token in s.
+        beats: ``(batch, n_beats, dim)`` unit vectors.
+        beat_mask: ``(batch, n_beats)`` bool.
+        beat_times: ``(batch, n_beats)`` s, the R-peak (or the grid where no beat was found).
+        beat_span: seconds of signal that a beat sees.
+    """
+
+    tokens: Tensor
+    token_mask: Tensor
+    token_times: Tensor
+    token_span: float
+    beats: Tensor
+    beat_mask: Tensor
+    beat_times: Tensor
+    beat_span: float

@@ -1,0 +1,118 @@
+"""Layers that respect masks and do not depend on how a batch was split."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["AttentionPool", "KeyedDropout", "MaskedNorm", "keyed_uniform", "masked_mean"]
+
+_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
+_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+
+
+def _logical_shift(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def keyed_uniform(keys: Tensor, count: int, salt: int = 0) -> Tensor:
+    """Draw ``count`` uniforms in [0, 1) for each key; a key gives the same ones in every batch.
+
+    The counter-based generator is SplitMix64 (Steele, Lea and Flood 2014, figure 16) of
+    ``key + (salt, index)``, so that no state is kept and nothing depends on the order of drawing.
+
+    Args:
+        keys: ``(batch,)`` int64.
+        count: numbers a key.
+        salt: tells several uses of the same key apart.
+
+    Returns:
+        ``(batch, count)`` float32.
+    """
+    index = torch.arange(1, count + 1, device=keys.device, dtype=torch.int64) + salt * 1_000_003
+    x = keys[:, None] + index[None, :] * _GOLDEN
+    x = (x ^ _logical_shift(x, 30)) * _MIX_1
+    x = (x ^ _logical_shift(x, 27)) * _MIX_2
+    x = x ^ _logical_shift(x, 31)
+    return _logical_shift(x, 40).to(torch.float32) / float(1 << 24)
+
+
+class KeyedDropout(nn.Module):
+    """Dropout whose mask belongs to the record, not to the batch, the process or the moment.
+
+    Args:
+        rate: share of the features that is dropped.
+        salt: tells the dropouts of one model apart.
+    """
+
+    def __init__(self, rate: float, salt: int) -> None:
+        super().__init__()
+        self.rate = rate
+        self.salt = salt
+
+    def forward(self, x: Tensor, keys: Tensor | None) -> Tensor:
+        """Drop features of ``x (batch, width)`` by ``keys (batch,)``; the identity without keys or in eval."""
+        if not self.training or self.rate == 0.0 or keys is None:
+            return x
+        keep = keyed_uniform(keys, x.shape[-1], self.salt) >= self.rate
+        return x * keep.to(x.dtype) / (1.0 - self.rate)
+
+
+class MaskedNorm(nn.Module):
+    """Group norm with one group over the channels and the present times (Wu and He 2018).
+
+    Args:
+        channels: channels of the input.
+        kind: ``group`` (statistics of one record) or ``batch`` (batch norm, an option only: its
+            statistics depend on how a batch is split).
+    """
+
+    def __init__(self, channels: int, kind: str = "group") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.batch = nn.BatchNorm1d(channels, affine=False) if kind == "batch" else None
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Normalise ``x (batch, channels, time)``, which is zero where ``mask (batch, time)`` is False.
+
+        The result is not zero there: the caller masks it. ``mask`` None means that all is present.
+        """
+        if self.batch is not None:
+            return self.batch(x) * self.weight[:, None] + self.bias[:, None]
+        if mask is None:
+            return F.group_norm(x, 1, self.weight.to(x.dtype), self.bias.to(x.dtype))
+        # x is zero where masked, so sums need no mask; the caller masks the result after its activation
+        count = mask.sum(1).clamp(min=1).to(torch.float32) * x.shape[1]
+        mean = x.sum(dim=(1, 2), dtype=torch.float32) / count
+        square = torch.linalg.vector_norm(x, dim=(1, 2), dtype=torch.float32).square() / count
+        rate = torch.rsqrt((square - mean.square()).clamp(min=0.0) + 1e-5)
+        gain = rate[:, None] * self.weight
+        shift = self.bias - mean[:, None] * gain
+        return torch.addcmul(shift[:, :, None].to(x.dtype), x, gain[:, :, None].to(x.dtype))
+
+
+def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Mean of ``tokens (batch, n, width)`` over ``mask (batch, n)``; zeros where nothing is present."""
+    weight = mask.to(tokens.dtype)
+    return torch.einsum("bn,bnw->bw", weight, tokens) / weight.sum(1, keepdim=True).clamp(min=1.0)
+
+
+class AttentionPool(nn.Module):
+    """Several learned looks at the tokens beside their mean, mixed to one vector.
+
+    Args:
+        width: width of the tokens and of the result.
+        heads: number of learned looks.
+    """
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, heads)
+        self.mix = nn.Linear(width * (heads + 1), width)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Pool ``tokens (batch, n, width)`` under ``mask (batch, n)`` to ``(batch, width)``."""
+        logits = self.score(tokens).float().masked_fill(~mask[:, :, None], -1e4)
+        looks = torch.einsum("bnh,bnw->bhw", logits.softmax(dim=1).to(tokens.dtype), tokens)
+        return self.mix(torch.cat([looks.flatten(1), masked_mean(tokens, mask)], dim=1))

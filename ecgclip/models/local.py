@@ -1,0 +1,158 @@
+"""The shallow branch: moments and beats that see at most 0.4 s, and beats that know their timing."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .encoded import LocalEncoded
+
+__all__ = ["LocalBranch", "beat_timing"]
+
+_RATE_HZ = 100.0  # the branch works at this rate; a faster signal is averaged down to it
+_FRAME_S = 0.04  # four samples: the strides of the two first convolutions
+_FRAMES_PER_TOKEN = 4
+# edges of the five parts of a beat in frames round the R-peak: P wave, PR segment, QRS, ST segment, T wave
+_EDGES = (-7, -3, -1, 2, 5, 10)
+_FIELD = 9 + 4 * 2 + 2 * 4  # samples that one frame sees
+_GRID_S = 0.6  # stands in for the beats of a recording in which no R-peak was found
+_TIMING = 7
+
+
+def _rr(times: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """RR before and after each beat in s, zero where there is none: two ``(batch, n_beats)``."""
+    gap = (times[:, 1:] - times[:, :-1]).clamp(min=0.0)
+    both = (mask[:, 1:] & mask[:, :-1]).to(gap.dtype)
+    gap = gap * both
+    return F.pad(gap, (1, 0)), F.pad(gap, (0, 1))
+
+
+def beat_timing(times: Tensor, mask: Tensor) -> Tensor:
+    """Timing of each beat: RR before and after, in s and over the record's median RR.
+
+    Args:
+        times: ``(batch, n_beats)`` s.
+        mask: ``(batch, n_beats)`` bool.
+
+    Returns:
+        ``(batch, n_beats, 7)``: RR before, RR after, log of each over the median, their difference,
+        and whether there is a beat before and after.
+    """
+    before, after = _rr(times, mask)
+    known = torch.where(after > 0, after, torch.full_like(after, torch.nan))
+    median = torch.nan_to_num(known.nanmedian(dim=1, keepdim=True).values, nan=0.8).clamp(min=0.2)
+    has_before, has_after = (before > 0).to(before.dtype), (after > 0).to(after.dtype)
+    early = torch.log((before / median).clamp(0.1, 5.0)) * has_before
+    late = torch.log((after / median).clamp(0.1, 5.0)) * has_after
+    return torch.stack([before, after, early, late, early - late, has_before, has_after], dim=2)
+
+
+class LocalBranch(nn.Module):
+    """Shallow convolutions over all leads; tokens of 0.16 s and beats pooled round the R-peaks.
+
+    Args:
+        fs: sampling rate of the input in Hz, at least 100.
+        dim: width of the shared local space.
+        width: channels of the branch.
+        scale_per_mv: the fixed factor on the input.
+    """
+
+    def __init__(self, *, fs: float, dim: int, width: int = 128, scale_per_mv: float = 4.0) -> None:
+        super().__init__()
+        self.fs = fs
+        self.decimate = max(1, round(fs / _RATE_HZ))
+        self.rate = fs / self.decimate
+        self.scale_per_mv = scale_per_mv
+        self.conv_1 = nn.Conv1d(12, 64, 9, 2, 4)
+        self.conv_2 = nn.Conv1d(64, width, 5, 2, 2)
+        self.conv_3 = nn.Conv1d(width, width, 3, 1, 1)
+        self.missing = nn.Linear(12, 64, bias=False)
+        self.to_token = nn.Linear(width, dim)
+        self.to_beat = nn.Linear((len(_EDGES) - 1) * width, dim)
+        self.timing = nn.Sequential(nn.Linear(_TIMING, 64), nn.GELU(), nn.Linear(64, dim))
+        self.beat_mix = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.frame_s = 4.0 / self.rate
+        self.token_span = _FIELD / self.rate + (_FRAMES_PER_TOKEN - 1) * self.frame_s
+        self.beat_span = (_EDGES[-1] - _EDGES[0] - 1) * self.frame_s + _FIELD / self.rate
+
+    def frames(self, signal: Tensor, lead_mask: Tensor, time_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of 0.04 s ``(batch, n_frames, width)`` and their mask ``(batch, n_frames)``."""
+        if self.decimate > 1:
+            signal = F.avg_pool1d(signal, self.decimate)
+            time_mask = time_mask[:, :: self.decimate][:, : signal.shape[-1]]
+        x = self.conv_1(signal * self.scale_per_mv)
+        x = F.gelu(x + self.missing((~lead_mask).to(x.dtype))[:, :, None])
+        x = F.gelu(self.conv_2(x))
+        x = F.gelu(self.conv_3(x)).transpose(1, 2)
+        return x, time_mask[:, ::4]
+
+    def forward(
+        self, signal: Tensor, lead_mask: Tensor, time_mask: Tensor, beats: Tensor, beat_mask: Tensor
+    ) -> LocalEncoded:
+        """Encode moments and beats.
+
+        Args:
+            signal: ``(batch, 12, time)`` mV.
+            lead_mask: ``(batch, 12)`` bool.
+            time_mask: ``(batch, time)`` bool.
+            beats: ``(batch, n_beats)`` R-peaks in s from the first sample.
+            beat_mask: ``(batch, n_beats)`` bool; a recording without beats gets a grid of moments.
+        """
+        frames, present = self.frames(signal, lead_mask, time_mask)
+        beats, beat_mask, found = _with_grid(beats, beat_mask, signal.shape[-1] / self.fs)
+        parts = self._parts(frames, present, beats)
+        timing = beat_timing(beats, beat_mask & found[:, None])
+        x = self.to_beat(parts) + self.timing(timing)
+        x = x + self.beat_mix(x)
+        tokens, token_mask = self._tokens(frames, present)
+        times = (torch.arange(tokens.shape[1], device=frames.device, dtype=torch.float32) + 0.375) * (
+            _FRAMES_PER_TOKEN * self.frame_s
+        )
+        return LocalEncoded(
+            tokens=F.normalize(self.to_token(tokens).float(), dim=-1),
+            token_mask=token_mask,
+            token_times=times,
+            token_span=self.token_span,
+            beats=F.normalize(x.float(), dim=-1),
+            beat_mask=beat_mask,
+            beat_times=beats,
+            beat_span=self.beat_span,
+        )
+
+    def _tokens(self, frames: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        count = frames.shape[1] // _FRAMES_PER_TOKEN
+        cut = count * _FRAMES_PER_TOKEN
+        mask = present[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN)
+        weight = mask.to(frames.dtype)
+        grouped = frames[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN, -1)
+        mean = (grouped * weight[..., None]).sum(2) / weight.sum(2, keepdim=True).clamp(min=1.0)
+        return mean, mask.any(2)
+
+    def _parts(self, frames: Tensor, present: Tensor, beats: Tensor) -> Tensor:
+        """Mean of the frames in each part of each beat: ``(batch, n_beats, parts * width)``."""
+        batch, n_frames, width = frames.shape
+        edges = torch.tensor(_EDGES, device=frames.device)
+        at = ((beats / self.frame_s).round().long()[:, :, None] + edges).flatten(1)
+        frame = torch.arange(n_frames, device=frames.device)
+        before = (frame < at[:, :, None]).view(batch, beats.shape[1], len(_EDGES), n_frames)
+        inside = (before[:, :, 1:] & ~before[:, :, :-1] & present[:, None, None, :]).to(frames.dtype)
+        share = inside / inside.sum(-1, keepdim=True).clamp(min=1.0)
+        mean = torch.bmm(share.flatten(1, 2), frames)
+        return mean.view(batch, beats.shape[1], (len(_EDGES) - 1) * width)
+
+
+def _with_grid(beats: Tensor, mask: Tensor, seconds: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Give a recording without beats a grid of moments; also says where beats were found."""
+    found = mask.any(1) if mask.shape[1] else torch.zeros(len(mask), dtype=torch.bool, device=mask.device)
+    if bool(found.all()):
+        return beats, mask, found
+    count = max(1, int(seconds / _GRID_S))
+    grid = (torch.arange(count, device=beats.device, dtype=beats.dtype) + 0.5) * _GRID_S
+    wide = max(count, beats.shape[1])
+    beats, mask = F.pad(beats, (0, wide - beats.shape[1])), F.pad(mask, (0, wide - mask.shape[1]))
+    grid = F.pad(grid, (0, wide - count))
+    here = torch.arange(wide, device=mask.device) < count
+    return (
+        torch.where(found[:, None], beats, grid[None, :]),
+        torch.where(found[:, None], mask, here[None, :]),
+        found,
+    )

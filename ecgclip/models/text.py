@@ -1,0 +1,151 @@
+"""Text encoders: a small one trained here, and any encoder of the Hugging Face hub."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ecgclip.errors import DataError
+
+from .encoded import Encoded
+
+__all__ = ["BagTextEncoder", "PretrainedTextEncoder", "TextEncoder"]
+
+
+class TextEncoder(Protocol):
+    """What a text encoder gives: a width, and tokens with a pooled vector for a list of texts."""
+
+    width: int
+
+    def __call__(self, texts: Sequence[str]) -> Encoded:
+        """Encode ``texts`` to tokens ``(batch, n_tokens, width)`` and ``pooled (batch, width)``."""
+        ...
+
+
+def _encoded(tokens: Tensor, mask: Tensor, pooled: Tensor) -> Encoded:
+    times = torch.zeros(tokens.shape[1], device=tokens.device)
+    return Encoded(tokens=tokens, token_mask=mask, token_times=times, token_span=0.0, pooled=pooled)
+
+
+class BagTextEncoder(nn.Module):
+    """A bag of word pieces through a small residual network, trained from scratch on the reports.
+
+    On short findings it is as good as a pretrained tower and costs nothing (docs/choices.md).
+
+    Args:
+        tokenizer: a WordPiece tokenizer as the JSON text that the ``tokenizers`` library reads.
+        width: width of tokens and pooled vector.
+        max_tokens: pieces beyond this many are left out.
+    """
+
+    def __init__(self, *, tokenizer: str, width: int = 256, max_tokens: int = 96) -> None:
+        super().__init__()
+        from tokenizers import Tokenizer
+
+        self.tokenizer = Tokenizer.from_str(tokenizer)
+        self.tokenizer.enable_truncation(max_tokens)
+        self.tokenizer.enable_padding()
+        self.width = width
+        self.embed = nn.Embedding(self.tokenizer.get_vocab_size(), width)
+        nn.init.normal_(self.embed.weight, std=0.5)
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, texts: Sequence[str]) -> Encoded:
+        """Encode ``texts``; an empty text has no token and the pooled vector of nothing."""
+        coded = self.tokenizer.encode_batch([text.lower() for text in texts])
+        device = self.embed.weight.device
+        ids = torch.tensor([c.ids for c in coded], dtype=torch.long, device=device).view(len(coded), -1)
+        mask = torch.tensor([c.attention_mask for c in coded], dtype=torch.bool, device=device)
+        mask = mask.view(len(coded), -1)
+        x = self.embed(ids) * mask[:, :, None]
+        tokens = self._deepen(x) * mask[:, :, None]
+        bag = x.sum(1) / mask.sum(1, keepdim=True).clamp(min=1).sqrt()
+        return _encoded(tokens, mask, self._deepen(bag))
+
+    def _deepen(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        out: Tensor = x + self.mix(x)
+        return out
+
+
+class PretrainedTextEncoder(nn.Module):
+    """Any encoder of the Hugging Face hub, by hub id or local folder.
+
+    A frozen tower takes no gradient, stays in eval mode whatever ``train()`` says, and computes the
+    features of a text once: they are kept by text.
+
+    Args:
+        name: hub id or local folder.
+        frozen: whether the tower is kept as it is.
+        max_tokens: tokens beyond this many are left out.
+
+    Raises:
+        DataError: the tower is neither a folder nor in the cache while the hub is out of reach.
+    """
+
+    def __init__(self, *, name: str, frozen: bool = True, max_tokens: int = 128) -> None:
+        super().__init__()
+        self.name = name
+        self.frozen = frozen
+        self.max_tokens = max_tokens
+        self.tokenizer, self.tower = _load_tower(name)
+        self.width = int(self.tower.config.hidden_size)
+        self._kept: dict[str, Tensor] = {}
+        if frozen:
+            self.tower.requires_grad_(False)
+            self.tower.eval()
+
+    def train(self, mode: bool = True) -> "PretrainedTextEncoder":
+        """Set the mode; a frozen tower stays in eval mode."""
+        super().train(mode)
+        if self.frozen:
+            self.tower.eval()
+        return self
+
+    def forward(self, texts: Sequence[str]) -> Encoded:
+        """Encode ``texts`` to tokens and their mean (mean pooling over the attention mask)."""
+        if not self.frozen:
+            tokens, mask = self._run(list(texts))
+            return self._pool(tokens, mask)
+        todo = list(dict.fromkeys(text for text in texts if text not in self._kept))
+        with torch.no_grad():
+            for start in range(0, len(todo), 64):
+                part = todo[start : start + 64]
+                tokens, mask = self._run(part)
+                for text, row, present in zip(part, tokens, mask, strict=True):
+                    self._kept[text] = row[present].cpu()
+        device = next(self.tower.parameters()).device
+        rows = [self._kept[text] for text in texts]
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device)
+        lengths = torch.tensor([len(row) for row in rows], device=device)
+        return self._pool(padded, torch.arange(padded.shape[1], device=device)[None] < lengths[:, None])
+
+    def _run(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        coded = self.tokenizer(
+            texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+        ).to(next(self.tower.parameters()).device)
+        tokens = self.tower(**coded).last_hidden_state
+        return tokens.float(), coded["attention_mask"].bool()
+
+    def _pool(self, tokens: Tensor, mask: Tensor) -> Encoded:
+        weight = mask[:, :, None].to(tokens.dtype)
+        pooled = (tokens * weight).sum(1) / weight.sum(1).clamp(min=1.0)
+        return _encoded(tokens * weight, mask, pooled)
+
+
+def _load_tower(name: str) -> tuple[Any, Any]:
+    """Load tokenizer and encoder; no code of the folder is run, and only safetensors are read."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tower = AutoModel.from_pretrained(name, trust_remote_code=False, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0][:160]
+        raise DataError(
+            f"text tower {name!r} could not be loaded ({reason}): give a local folder, or a hub id that is in "
+            f"the cache (HF_HUB_CACHE) or can be reached"
+        ) from None
+    return tokenizer, tower.float()

@@ -1,0 +1,114 @@
+"""Recordings against phrases: the global score, and the local one joined to it where the model has one."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ecgclip.alignment import local_scores
+from ecgclip.errors import UsageError
+from ecgclip.models import as_source, embed_windows, window_batches
+
+if TYPE_CHECKING:
+    from ecgclip.models import ECGTextModel, ModelConfig, Recordings
+
+__all__ = ["WINDOWS", "PhraseScores", "joined", "score_phrases"]
+
+Floats = npt.NDArray[np.float32]
+
+WINDOWS = ("max", "mean")
+
+
+@dataclass(frozen=True, eq=False)
+class PhraseScores:
+    """Scores of every window with every phrase, one array a part of the model.
+
+    Attributes:
+        parts: the global cosine, then one score for each local readout; each ``(n_windows, n_phrases)``.
+        owner: ``(n_windows,)`` position of each window's recording.
+        count: recordings asked for.
+        errors: why a recording could not be read, by position.
+    """
+
+    parts: tuple[Floats, ...]
+    owner: npt.NDArray[np.int64]
+    count: int
+    errors: dict[int, str]
+
+    def by_record(self, scores: Floats, window: str) -> Floats:
+        """Bring scores of windows ``(n_windows, m)`` to recordings ``(count, m)`` by ``max`` or ``mean``.
+
+        A recording without a window has NaN.
+
+        Raises:
+            UsageError: ``window`` is neither.
+        """
+        if window not in WINDOWS:
+            raise UsageError(f"window must be 'max' or 'mean', got {window!r}")
+        seen = np.bincount(self.owner, minlength=self.count)
+        if window == "max":
+            found = np.full((self.count, scores.shape[1]), -np.inf, dtype=np.float32)
+            np.maximum.at(found, self.owner, scores)
+        else:
+            found = np.zeros((self.count, scores.shape[1]), dtype=np.float32)
+            np.add.at(found, self.owner, scores)
+            found /= np.maximum(seen, 1)[:, None]
+        found[seen == 0] = np.nan
+        return found
+
+
+def joined(parts: tuple[Floats, ...], config: "ModelConfig") -> Floats:
+    """Join the global and the local scores: each over its spread, by the weights saved with the model."""
+    total = np.zeros_like(parts[0])
+    for part, weight, spread in zip(parts, config.weights, config.spreads, strict=True):
+        if weight:
+            total += np.float32(weight / spread) * part
+    return total
+
+
+def score_phrases(
+    model: "ECGTextModel",
+    records: "Recordings",
+    texts: list[str],
+    *,
+    batch_size: int = 64,
+    on_error: str = "raise",
+    all_parts: bool = False,
+) -> PhraseScores:
+    """Score recordings against phrases, window by window.
+
+    Args:
+        model: the model.
+        records: whatever stands for recordings.
+        texts: the phrases.
+        batch_size: windows computed at once.
+        on_error: ``raise`` or ``mark``.
+        all_parts: compute also the parts whose weight is zero.
+    """
+    global_texts, local_texts = model.text_vectors(texts)
+    local = torch.from_numpy(local_texts).to(model.device)
+    source = as_source(records, model.preprocessor)
+    readouts = model.config.readouts
+    errors: dict[int, str] = {}
+    parts: list[list[Floats]] = [[] for _ in range(1 + len(readouts))]
+    owner: list[npt.NDArray[np.int64]] = []
+    weights = [1.0] * len(parts) if all_parts else list(model.config.weights)
+    for batch in window_batches(source, batch_size=batch_size, on_error=on_error, errors=errors):
+        z, seen = embed_windows(model, batch.batch)
+        owner.append(batch.owner)
+        parts[0].append(z @ global_texts.T)
+        for k, readout in enumerate(readouts, 1):
+            if weights[k] and seen is not None:
+                with torch.inference_mode():
+                    parts[k].append(local_scores(seen, local, readout).cpu().numpy())
+            else:
+                parts[k].append(np.zeros_like(parts[0][-1]))
+    empty = np.zeros((0, len(texts)), dtype=np.float32)
+    return PhraseScores(
+        parts=tuple(np.concatenate(found) if found else empty for found in parts),
+        owner=np.concatenate(owner) if owner else np.zeros(0, dtype=np.int64),
+        count=len(source),
+        errors=errors,
+    )

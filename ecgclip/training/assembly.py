@@ -1,0 +1,201 @@
+"""Turns the sections of a recipe into objects: the only place that knows both."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ecgclip.alignment import InfoNCE, LocalAlignment, Objective, StatementInfoNCE, WeightedTerm
+from ecgclip.alignment.objective import Term
+from ecgclip.corpora import Corpus, Progress, Store, open_corpus, prepare, simulate
+from ecgclip.errors import DataError, UsageError
+from ecgclip.models import ECGTextModel, LocalReadout, ModelConfig
+from ecgclip.reports import train_wordpiece
+from ecgclip.signals import Augmentation, Preprocessor
+
+from .batches import TrainingTexts, statement_lists
+from .recipe import LocalTerm, OnDisk, Recipe, Simulated
+from .validation import ValidationSet
+
+__all__ = [
+    "Parts",
+    "build_corpus",
+    "build_model",
+    "build_objective",
+    "build_parts",
+    "build_preprocessor",
+    "build_store",
+    "store_path",
+]
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The training and the validation part of a store, with their texts.
+
+    Attributes:
+        store: the prepared store.
+        rows: positions of the training recordings.
+        texts: their statements.
+        held: the validation part.
+        without_report: training recordings whose report says nothing.
+    """
+
+    store: Store
+    rows: Rows
+    texts: TrainingTexts
+    held: ValidationSet
+    without_report: int
+
+
+def build_preprocessor(recipe: Recipe) -> Preprocessor:
+    """Build the preprocessor of a recipe."""
+    section = recipe.preprocessing
+    return Preprocessor(fs=section.fs, band=section.band, order=section.order)
+
+
+def build_corpus(recipe: Recipe, data: str | Path | None) -> Corpus:
+    """Open the corpus of a recipe; ``data`` stands in for its path.
+
+    Raises:
+        UsageError: no path is given anywhere.
+        DataError: the corpus cannot be read.
+    """
+    section = recipe.data.corpus
+    if isinstance(section, Simulated):
+        return simulate(n=section.n, seed=section.seed, fs=recipe.preprocessing.fs)
+    path = data if data is not None else section.path
+    if path is None:
+        raise UsageError(f"recipe {recipe.name}: corpus {section.kind} needs its folder: give --data PATH")
+    return open_corpus(section.kind, path, allow_missing=section.allow_missing)
+
+
+def store_path(recipe: Recipe, data: str | Path | None) -> Path:
+    """Where the prepared store of a recipe lies: ``data.store``, or ``stores/<corpus>-<key>``."""
+    if recipe.data.store is not None:
+        return Path(recipe.data.store)
+    section = recipe.data.corpus
+    if isinstance(section, Simulated):
+        return Path("stores") / f"simulated-{section.n}-{section.seed}-{build_preprocessor(recipe).hash[:6]}"
+    where = str(Path(str(data if data is not None else section.path)).resolve())
+    key = hashlib.sha256(f"{where}:{build_preprocessor(recipe).hash}".encode()).hexdigest()[:6]
+    return Path("stores") / f"{section.kind}-{key}"
+
+
+def build_store(
+    recipe: Recipe, data: str | Path | None, progress: Callable[[Progress], None] | None
+) -> Store:
+    """Open the prepared store of a recipe, or prepare it; ``data`` may be a store itself.
+
+    Raises:
+        DataError: a store prepared in another way, or a corpus that cannot be read.
+    """
+    preprocessor = build_preprocessor(recipe)
+    if data is not None and (Path(data) / "manifest.json").is_file():
+        store = Store.open(data)
+        if store.preprocessor.hash != preprocessor.hash:
+            raise DataError(
+                f"{data}: prepared with preprocessor {store.preprocessor.hash}, and the recipe asks for "
+                f"{preprocessor.hash}: prepare it again or change preprocessing in the recipe"
+            )
+        return store
+    corpus = build_corpus(recipe, data)
+    return prepare(
+        corpus, preprocessor, store_path(recipe, data), workers=recipe.data.workers, progress=progress
+    )
+
+
+def _rows(store: Store, split: str, folds: tuple[int, ...] | None, recipe: Recipe) -> Rows:
+    if folds is not None:
+        return store.indices(folds=folds)
+    try:
+        return store.indices(split=split)
+    except DataError:
+        section = recipe.data.corpus
+        hint = " (give the manifest a split column)" if isinstance(section, OnDisk) else ""
+        raise DataError(f"{store.path}: the {split} split is empty{hint}: a training needs one") from None
+
+
+def build_parts(recipe: Recipe, store: Store) -> Parts:
+    """Split a store and read its reports.
+
+    Raises:
+        DataError: a split is empty, splits share a recording, or no report says anything.
+    """
+    rows = _rows(store, "train", recipe.data.train_folds, recipe)
+    held = _rows(store, "validation", recipe.data.validation_folds, recipe)
+    if np.intersect1d(rows, held).size:
+        raise DataError("data: train_folds and validation_folds share a fold: they must be distinct")
+    lists = statement_lists(store.table, recipe.reports.findings)
+    texts = TrainingTexts([lists[k] for k in rows], sampling=recipe.reports.statement_sampling)
+    if not texts.vocabulary:
+        raise DataError(f"{store.path}: no report of the training part says anything: pretraining needs reports")
+    empty = sum(not len(row) for row in texts.rows)
+    return Parts(store, rows, texts, ValidationSet.of(store, held, [lists[k] for k in held]), empty)
+
+
+def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
+    """Build the model, its weights drawn from the recipe's seed, or started from another model.
+
+    Raises:
+        DataError: ``start_from`` is of another shape or prepared in another way.
+    """
+    preprocessor = build_preprocessor(recipe)
+    if recipe.start_from is not None:
+        model = ECGTextModel.from_pretrained(recipe.start_from)
+        if model.preprocessor.hash != preprocessor.hash:
+            raise DataError(
+                f"start_from {recipe.start_from}: preprocessor {model.preprocessor.hash}, the recipe's is "
+                f"{preprocessor.hash}: use the same preprocessing"
+            )
+        return model
+    section = recipe.model
+    text = section.text.model_dump()
+    if text["kind"] == "bag":
+        text["tokenizer"] = train_wordpiece(
+            [t for row in texts.rows for t in (texts.vocabulary[k] for k in row)], recipe.reports.vocabulary
+        )
+    config = ModelConfig(
+        dim=section.dim,
+        signal=section.signal.model_dump(),
+        text=text,
+        local=None if section.local is None else section.local.model_dump(),
+        findings=recipe.reports.findings,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return ECGTextModel(config, preprocessor)
+
+
+def build_objective(recipe: Recipe) -> tuple[Objective, tuple[LocalReadout, ...]]:
+    """Build the objective, and the local scores that join the global one."""
+    parts: list[WeightedTerm] = []
+    readouts: list[LocalReadout] = []
+    for section in recipe.objective:
+        term: Term
+        if isinstance(section, LocalTerm):
+            readout = LocalReadout(**section.model_dump(exclude={"kind", "weight", "joins"}))
+            term = LocalAlignment(readout)
+            if section.joins:
+                readouts.append(readout)
+        else:
+            term = InfoNCE() if section.kind == "infonce" else StatementInfoNCE()
+        parts.append(WeightedTerm(term, section.weight))
+    if not parts:
+        raise UsageError(f"recipe {recipe.name}: objective has no term: give at least one")
+    if recipe.model.local is None and any(isinstance(section, LocalTerm) for section in recipe.objective):
+        raise UsageError(f"recipe {recipe.name}: a local term needs model.local, and it is null")
+    return Objective(tuple(parts)), tuple(readouts)
+
+
+def build_augmentation(recipe: Recipe) -> Augmentation:
+    """Build the augmentation of a recipe."""
+    values: dict[str, Any] = recipe.augmentation.model_dump()
+    return Augmentation(**values)

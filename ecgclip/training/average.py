@@ -1,0 +1,58 @@
+"""The moving average of the weights, by which a model is judged and saved."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["MovingAverage"]
+
+
+class MovingAverage:
+    """Exponential moving average of the trainable weights (Polyak and Juditsky 1992), warmed up.
+
+    Args:
+        model: whose weights are followed.
+        decay: weight of the past; 0 keeps the last weights.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.names = [name for name, p in model.named_parameters() if p.requires_grad]
+        self.live = [p for p in model.parameters() if p.requires_grad]
+        self.values = [p.detach().clone() for p in self.live]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Follow the weights after ``step`` (counted from 0); early steps forget faster."""
+        decay = min(self.decay, (1.0 + step) / (10.0 + step))
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.live], 1.0 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Put the average into the model for a while."""
+        held = [p.detach().clone() for p in self.live]
+        self._copy(self.values)
+        try:
+            yield
+        finally:
+            self._copy(held)
+
+    @torch.no_grad()
+    def _copy(self, values: list[Tensor]) -> None:
+        torch._foreach_copy_([p.detach() for p in self.live], values)
+
+    def state(self) -> dict[str, Tensor]:
+        """The averages by parameter name."""
+        return dict(zip(self.names, self.values, strict=True))
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take averages back."""
+        for name, value in zip(self.names, self.values, strict=True):
+            value.copy_(state[name])
+
+    def put(self, state: dict[str, Tensor]) -> None:
+        """Put averages into the model for good."""
+        self._copy([state[name].to(p.device) for name, p in zip(self.names, self.live, strict=True)])

@@ -1,0 +1,189 @@
+"""What a step sees: which recordings, which of their statements, in an order that only the keys decide."""
+
+import hashlib
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from ecgclip.corpora import Store
+from ecgclip.models import join_statements
+from ecgclip.signals import SignalBatch, augmentation_keys
+from ecgclip.signals.keys import uniforms
+
+__all__ = ["Order", "StepTexts", "TrainingTexts", "load_batch", "prefetch", "statement_lists"]
+
+Rows = npt.NDArray[np.int64]
+Item = TypeVar("Item")
+
+_ORDER, _SIZE, _PICK = 101, 102, 103  # streams of a record's key; augmentation uses small numbers
+
+
+def statement_lists(table: pd.DataFrame, findings: str) -> list[tuple[str, ...]]:
+    """Statements of each row as the recipe reads them: ``canonical``, ``raw`` or ``both``."""
+    columns = {"canonical": ["statements"], "raw": ["raw_statements"], "both": ["statements", "raw_statements"]}
+    lists = [table[name].tolist() for name in columns[findings]]
+    return [tuple(dict.fromkeys(text for part in row for text in part)) for row in zip(*lists, strict=True)]
+
+
+@dataclass(frozen=True)
+class StepTexts:
+    """Texts of one joined batch.
+
+    Attributes:
+        reports: the sampled report of each recording, statements joined; empty where it has none.
+        groups: number of the set of statements that each report is; equal sets are the same text.
+        statements: the distinct statements of the batch.
+        says: ``(batch, n_statements)`` bool.
+    """
+
+    reports: list[str]
+    groups: Rows
+    statements: list[str]
+    says: npt.NDArray[np.bool_]
+
+
+class TrainingTexts:
+    """Statements of the training part, by recording.
+
+    Args:
+        lists: the statements of each recording.
+        sampling: draw a random subset in random order at every step, or take all of them in order.
+    """
+
+    def __init__(self, lists: Sequence[tuple[str, ...]], *, sampling: bool) -> None:
+        self.sampling = sampling
+        self.vocabulary = list(dict.fromkeys(text for row in lists for text in row))
+        place = {text: k for k, text in enumerate(self.vocabulary)}
+        self.rows = [np.array([place[text] for text in row], dtype=np.int64) for row in lists]
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits over every recording's statements."""
+        text = repr((self.vocabulary, [row.tolist() for row in self.rows]))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def step(self, positions: Rows, keys: npt.NDArray[np.uint64]) -> StepTexts:
+        """Texts of the recordings at ``positions``, drawn by their ``keys``."""
+        longest = max((len(self.rows[p]) for p in positions), default=1)
+        sizes = uniforms(keys, _SIZE, 1)[:, 0]
+        picks = uniforms(keys, _PICK, max(1, longest))
+        chosen = [
+            self._sample(self.rows[p], size, pick) for p, size, pick in zip(positions, sizes, picks, strict=True)
+        ]
+        sets: dict[frozenset[int], int] = {}
+        groups = np.array([sets.setdefault(frozenset(ids.tolist()), len(sets)) for ids in chosen])
+        present = sorted({int(k) for p in positions for k in self.rows[p]})
+        column = {k: n for n, k in enumerate(present)}
+        says = np.zeros((len(positions), len(present)), dtype=bool)
+        for row, p in enumerate(positions):
+            says[row, [column[int(k)] for k in self.rows[p]]] = True
+        return StepTexts(
+            reports=[join_statements([self.vocabulary[k] for k in ids]) for ids in chosen],
+            groups=groups,
+            statements=[self.vocabulary[k] for k in present],
+            says=says,
+        )
+
+    def _sample(self, ids: Rows, size: float, pick: npt.NDArray[np.float64]) -> Rows:
+        if not self.sampling or len(ids) < 2:
+            return ids
+        order = np.argsort(pick[: len(ids)], kind="stable")
+        return ids[order[: 1 + int(size * len(ids))]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which recordings make each joined batch; no recording comes twice in an epoch.
+
+    Attributes:
+        count: training recordings.
+        batch_size: recordings of a joined batch.
+        seed: of the run.
+    """
+
+    count: int
+    batch_size: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch; what is left over is another set of recordings each epoch."""
+        return max(1, self.count // self.batch_size)
+
+    def keys(self, epoch: int, positions: Rows) -> npt.NDArray[np.uint64]:
+        """The key of each recording in an epoch: its augmentation, statements and dropout follow from it."""
+        return augmentation_keys(self.seed, epoch, positions)
+
+    def epoch(self, epoch: int) -> Rows:
+        """Positions of all recordings in the order of an epoch."""
+        everything = np.arange(self.count)
+        drawn = uniforms(self.keys(epoch, everything), _ORDER, 1)[:, 0]
+        return np.argsort(drawn, kind="stable")
+
+    def steps(self, start: int, stop: int) -> Iterator[tuple[int, int, Rows]]:
+        """Steps ``start`` to ``stop`` as (step, epoch, positions of the joined batch)."""
+        epoch, order = -1, np.zeros(0, dtype=np.int64)
+        for step in range(start, stop):
+            if step // self.steps_per_epoch != epoch:
+                epoch = step // self.steps_per_epoch
+                order = self.epoch(epoch)
+            first = (step % self.steps_per_epoch) * self.batch_size
+            yield step, epoch, order[first : first + self.batch_size]
+
+
+def load_batch(store: Store, rows: Rows) -> SignalBatch:
+    """Gather rows of the store as tensors."""
+    found = store.read(rows)
+    return SignalBatch.from_arrays(
+        found.signal, found.lead_mask, found.lengths, found.beats, found.beat_mask, found.fs
+    )
+
+
+def signed(keys: npt.NDArray[np.uint64]) -> torch.Tensor:
+    """Keys as the int64 tensor that torch can hold: the same 64 bits."""
+    return torch.from_numpy(keys.view(np.int64).copy())
+
+
+def prefetch(make: Callable[[], Iterator[Item]], depth: int = 2) -> Iterator[Item]:
+    """Run an iterator in a thread, a few items ahead; its error is raised here."""
+    items: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(entry: tuple[Item | None, BaseException | None]) -> bool:
+        while not stop.is_set():
+            try:
+                items.put(entry, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in make():
+                if not put((item, None)):
+                    return
+            put((None, None))
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer, who raises it
+            put((None, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = items.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()
