@@ -18,8 +18,13 @@ Positions = npt.NDArray[np.int64]
 
 _QUIETEST_MV = 0.02  # a lead's standard deviation is taken as no smaller: noise is not blown up
 _SLOPE_S = 0.04  # smoothing of the detection lead
+_CONTRAST = (
+    1.5  # power of the detection lead: without it a wide-complex tachycardia has no quiet to stand out of
+)
+_THRESHOLD = 1.2  # neurokit2's gradient over its running mean
 _STRENGTH_S = 0.09  # width over which the steepness of a candidate is measured: a QRS, not a spike
 _WEAKEST = 0.3  # of the record's median steepness; weaker candidates are T waves, P waves and noise in pauses
+_FAINTEST = 2.0  # standard deviations a second: what nowhere gets steeper has no QRS
 _CLOSEST_S = 0.25  # of two candidates closer than this the steeper one stays: 240 beats a minute
 _REACH_S = 0.08  # how far the extremum may lie from the candidate
 
@@ -46,9 +51,12 @@ def r_peaks(signal: FloatArray, lead_mask: npt.NDArray[np.bool_], fs: float) -> 
     level = (live - level) / np.maximum(live.std(axis=1, keepdims=True), _QUIETEST_MV)
     margin = min(int(fs), n_times - 1)
     slope = np.pad(np.median(np.abs(np.gradient(level, axis=1)), axis=0), margin, mode="reflect")
-    found = ecg_findpeaks(_smooth(slope, _SLOPE_S * fs), sampling_rate=fs, method="neurokit", mindelay=0.12)
-    found = np.asarray(found["ECG_R_Peaks"], dtype=np.int64)
+    lead = np.maximum(_smooth(slope, _SLOPE_S * fs), 0.0) ** _CONTRAST
+    result = ecg_findpeaks(lead, fs, method="neurokit", mindelay=0.12, gradthreshweight=_THRESHOLD)
+    found = np.asarray(result["ECG_R_Peaks"], dtype=np.int64)
     steepness = _smooth(slope, _STRENGTH_S * fs)[found]
+    if not found.size or steepness.max() * fs < _FAINTEST:
+        return np.zeros(0, dtype=np.float32)
     kept = _thin_out(found, steepness, _CLOSEST_S * fs)
     kept = kept[(found[kept] >= margin) & (found[kept] < margin + n_times)]
     kept = kept[steepness[kept] >= _WEAKEST * np.median(steepness[kept])] if kept.size else kept

@@ -116,7 +116,7 @@ class Preprocessor:
             DataError: shorter than 1 s, sampled below 50 Hz, or without a live lead.
         """
         signal, lead_mask = twelve_leads(record)
-        name = record.record_id or "the recording"
+        name = f"record {record.record_id}" if record.record_id else "the recording"
         if record.fs < SLOWEST_HZ:
             raise DataError(
                 f"{name}: sampled at {record.fs:g} Hz, and an ECG needs at least {SLOWEST_HZ:g} Hz; "
