@@ -31,6 +31,7 @@ class Draft:
     certainty: str = "certain"
     negated: bool = False
     joined: bool = False
+    listed: bool = False
     doubt_before: str = "certain"
 
     def finding(self) -> Finding | None:
@@ -41,7 +42,7 @@ class Draft:
         degree = " ".join(dict.fromkeys([*self.degrees, *([entry.degree] if entry.degree else [])]))
         return Finding(
             name=entry.name,
-            where=entry.where or name_walls(frozenset(self.regions)),
+            where=entry.where or name_walls(frozenset(self.regions), in_leads=entry.in_leads),
             degree=degree,
             age=entry.age or self.age,
             certainty=entry.certainty or self.certainty,
@@ -71,8 +72,7 @@ class _Composer:
         self.unread: Draft | None = None
         self.at = 0
 
-    def run(self) -> list[Draft]:
-        actions = {
+        self.actions = {
             "finding": self._finding,
             "subject": self._subject,
             "predicate": self._predicate,
@@ -86,18 +86,28 @@ class _Composer:
             "but": self._but,
             "unread": self._unread,
         }
+
+    def run(self) -> list[Draft]:
         while self.at < len(self.items):
             item = self.items[self.at]
             if item.gap == STOP:
                 self._end_sentence()
             elif item.gap == COMMA:
                 self.unread = None
-            action = actions.get(item.term.kind)
-            if action is not None:
-                action(item)
+            self._act(item)
             self.at += 1
         self._end_sentence()
         return sorted(self.drafts, key=lambda draft: draft.start)
+
+    def _act(self, item: Item) -> None:
+        if len(item.terms) > 1 and self.bare_subject is not None and item.gap == 0:
+            predicates = [
+                term for term in item.terms if term.kind == "predicate" and term.value == self.subject
+            ]
+            item = item._replace(term=predicates[0]) if predicates else item
+        action = self.actions.get(item.term.kind)
+        if action is not None:
+            action(item)
 
     # one method a kind of item ------------------------------------------------------------------
 
@@ -121,11 +131,20 @@ class _Composer:
                 self.at += 1
                 return
         if not self._said(item, None, self.subject):
-            self._unread(item)
+            other = [term for term in item.terms if term.kind != "predicate"]
+            if other:
+                self._act(item._replace(term=other[0]))
+            else:
+                self._unread(item)
 
     def _said(self, item: Item, before: Item | None, subject: str) -> bool:
-        for term in item.terms:
-            if subject and term.kind == "predicate" and term.value == subject and term.entry is not None:
+        matches = [
+            term for term in item.terms if term.kind == "predicate" and subject and term.value == subject
+        ]
+        if not matches and subject == "ST-T":
+            matches = [term for term in item.terms if term.kind == "predicate" and term.value in ("ST", "T")]
+        for term in matches:
+            if term.entry is not None:
                 self._open(term.entry, item if before is None else item._replace(start=before.start))
                 self.bare_subject = None
                 return True
@@ -195,12 +214,13 @@ class _Composer:
             draft.start = min(draft.start, pending.start)
         draft.certainty, draft.negated = pending.certainty, pending.negated
         draft.joined = self.join and before is not None and item.gap == 0
+        draft.listed = draft.joined or (item.gap == COMMA and self._follows_finding())
         if draft.joined and before is not None and pending.start < 0:
             draft.certainty = before.certainty
             draft.negated = before.negated
         if pending.certainty == "certain" and before is not None and before.entry is entry and item.gap == 0:
             draft.certainty = before.doubt_before  # "probably anterior ischemia, lateral ischemia"
-        draft.doubt_before = pending.certainty if pending.start >= 0 else draft.certainty
+        draft.doubt_before = draft.certainty
         if draft.takes("where"):
             draft.regions |= pending.regions
         if draft.takes("age"):
@@ -242,7 +262,8 @@ class _Composer:
             if group and attribute == "where" and (draft.regions or not draft.takes("where")):
                 break
             group.append(draft)
-            if not draft.joined or attribute in ("age", "degree"):
+            linked = draft.listed if attribute == "where" else draft.joined
+            if not linked or attribute in ("age", "degree"):
                 break
         return group
 
@@ -259,6 +280,10 @@ class _Composer:
             if kind not in _PASSED_OVER:
                 return False
         return False
+
+    def _follows_finding(self) -> bool:
+        """Tell whether the item before is a finding: a list such as "Q waves, ST elevation and … in V2"."""
+        return self.at > 0 and self.items[self.at - 1].term.kind in ("finding", "predicate")
 
     def _is_lead_group(self, item: Item) -> bool:
         following = self.items[self.at + 1] if self.at + 1 < len(self.items) else None

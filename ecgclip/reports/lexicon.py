@@ -17,6 +17,7 @@ _LEADS = {
 _LEAD_RUN = re.compile(r"v([1-6])([1-6]*)")
 _RANGE_WORDS = frozenset(("to", "bis", "till", "through"))
 _AND_WORDS = frozenset(("and", "und", "och", "u", "samt", "or", "oder"))
+_SHORT_LIMB = {"f": ("aVF",), "l": ("aVL",), "r": ("aVR",)}
 _CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 
 
@@ -61,6 +62,7 @@ class Node:
 
 
 _UNREAD = Term("unread")
+_NUMBER = Term("number")
 
 
 class Lexicon:
@@ -111,7 +113,9 @@ class Lexicon:
             return STOP
         if "." in between and before not in self._abbreviations and not (before[-1:] + word[:1]).isdigit():
             return STOP
-        return COMMA if "," in between or ":" in between else 0
+        if ":" in between and before[-1:].isdigit() and word[:1].isdigit():
+            return 0
+        return COMMA if any(mark in between for mark in ',:"') else 0
 
     def language(self, words: list[Word]) -> str:
         """Tell the language from the words that only one language uses."""
@@ -136,7 +140,8 @@ class Lexicon:
                 at += n_lead
                 continue
             length = max(length, 1)
-            items.append(_item(words, at, length, terms or (_UNREAD,), ()))
+            unknown = _NUMBER if words[at].text.isdigit() else _UNREAD
+            items.append(_item(words, at, length, terms or (unknown,), ()))
             at += length
         return items
 
@@ -214,6 +219,8 @@ def _next_leads(words: list[Word], index: int, last: str) -> tuple[int, tuple[st
             return 0, (), False
         word = words[index]
     leads = _leads_of(word.text)
+    if not leads and not last.startswith("V"):
+        leads = _SHORT_LIMB.get(word.text, ())
     if not leads and last.startswith("V") and word.text in ("1", "2", "3", "4", "5", "6"):
         leads = (f"V{word.text}",)
     return (skip + 1, leads, ranged) if leads else (0, (), False)

@@ -71,12 +71,20 @@ def leads_to_walls(leads: Iterable[str]) -> frozenset[str]:
     return frozenset(regions)
 
 
-def name_walls(regions: frozenset[str]) -> tuple[str, ...]:
-    """Name the regions together: anterior and lateral are anterolateral, nearly all are all leads."""
+def name_walls(regions: frozenset[str], *, in_leads: bool = True) -> tuple[str, ...]:
+    """Name the regions together: anterior and lateral are anterolateral.
+
+    Args:
+        regions: what `leads_to_walls` or `WALLS` gave.
+        in_leads: the place of a wave or segment: seen in nearly all leads, it is said so; an infarction is
+            said of its walls one by one.
+    """
     if regions in _NAME:
         return _NAME[regions]
-    if "w" in regions or ("I" in regions and "A" in regions and regions & {"L", "H"}):
+    if "w" in regions:
         return ("all leads",)
+    if "I" in regions and "A" in regions and regions & {"L", "H"}:
+        return ("all leads",) if in_leads else ("inferior", *name_walls(regions - {"I"}))
     if regions & {"l", "c"}:
         return _with_groups(regions)
     return tuple(name for name, only in WALLS.items() if len(only) == 1 and only <= regions)

@@ -31,6 +31,7 @@ class WordCount(NamedTuple):
     unread: int
 
 
+_SAYS_SOMETHING = frozenset(("wall", "subject", "predicate", "degree", "age", "certainty"))
 _COUNTED_AS = {"small": "small", "join": "small", "but": "small", "leads": "small", "remark": "remark"}
 
 
@@ -61,6 +62,8 @@ def count_words(text: str) -> tuple[str, WordCount, tuple[str, ...]]:
     drafts = [draft for draft in compose(items) if draft.entry is None]
     unread: list[str] = []
     for item in items:
+        if item.term.kind == "number":
+            continue
         inside = any(draft.start <= item.start and item.stop <= draft.stop for draft in drafts)
         lost = item.term.kind == "unread" or (inside and item.term.kind == "predicate")
         counts["unread" if lost else _COUNTED_AS.get(item.term.kind, "finding")] += item.n_words
@@ -92,7 +95,11 @@ def _read(text: str) -> Report:
     words = lexicon().words(kept.text)
     language = lexicon().language(words)
     statements: list[Statement] = []
-    for draft in compose(lexicon().items(words, language)):
+    items = lexicon().items(words, language)
+    drafts = compose(items)
+    if not drafts and any(item.term.kind in _SAYS_SOMETHING for item in items):
+        drafts = [Draft(None, items[0].start, items[-1].stop)]  # "in lateral leads": half a statement
+    for draft in drafts:
         statement = _statement(draft, kept.text, kept.span(draft.start, draft.stop))
         if statement is not None:
             statements.append(statement)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgclip.errors import DataError
+from ecgclip.reports.finding import Finding
 
 __all__ = [
     "LANGUAGES",
@@ -67,6 +68,12 @@ class Entry:
     wordings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     said: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     corpus: tuple[str, ...] = ()
+
+    @property
+    def phrase(self) -> str:
+        """The canonical phrase of the finding with nothing added."""
+        finding = Finding(self.name, self.where, self.degree, self.age, in_leads=self.in_leads)
+        return finding.phrase()
 
     @property
     def key(self) -> tuple[str, tuple[str, ...], str, str]:
@@ -250,6 +257,7 @@ def _finding_terms(entry: Entry) -> Iterator[tuple[str, str, Term]]:
             yield text, language, term
     for text in entry.corpus:
         yield text, "", term
+    yield entry.phrase, "en", term
     for language, texts in entry.said.items():
         for text in texts:
             yield text, language, Term("predicate", entry.subject, entry=entry)
