@@ -23,6 +23,7 @@ from .store import FORMAT, MANIFEST, REJECTED, Store, content_hash, read_manifes
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.connection import Connection
 
     from ecgclip.signals import Preprocessor
 
@@ -94,13 +95,17 @@ def prepare(
         complete=False,
     )
     _write_manifest(folder, manifest)
-    (folder / "shards").mkdir(exist_ok=True)
+    _make(folder / "shards")
     jobs = (
         ShardJob(folder / name, _rows(corpus, start, shard_size), preprocessor, corpus.reader, root)
         for name, start in zip(names, starts, strict=True)
     )
     processes = workers if _picklable(corpus) else 1
-    summaries = _run(jobs, names, folder, processes, _Clock(len(corpus), progress))
+    try:
+        summaries = _run(jobs, names, folder, processes, _Clock(len(corpus), progress))
+    finally:
+        for leftover in (folder / "shards").glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
     return _finish(folder, manifest, settings, names, summaries)
 
 
@@ -118,15 +123,20 @@ def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
         return found
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: exists and is no store; choose an empty or new folder")
+    _make(folder)
+    return {"format": FORMAT, **settings}
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(folder, error) from error
-    return {"format": FORMAT, **settings}
 
 
 def _rows(corpus: Corpus, start: int, size: int) -> tuple[dict[str, Any], ...]:
-    return tuple(corpus.row(index) for index in range(start, min(start + size, len(corpus))))
+    rows = corpus.table.iloc[start : start + size].to_dict("records")
+    return tuple({str(key): value for key, value in row.items()} for row in rows)
 
 
 def _root(corpus: Corpus) -> str:
@@ -190,7 +200,11 @@ def _spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tupl
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+    context = get_context("spawn")
+    hears, tells = context.Pipe(duplex=False)
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(hears,)
+    ) as pool:
         waiting: dict[Future[ShardSummary], str] = {}
         try:
             while True:
@@ -205,8 +219,13 @@ def _spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tupl
                 "a preparing process died, most often for want of memory; run again with fewer workers, "
                 "finished shards are kept"
             ) from error
+        except BaseException:
+            tells.close()  # whoever prepares a shard lets it drop
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            tells.close()
+            hears.close()
 
 
 def _submit(pool: ProcessPoolExecutor, job: ShardJob) -> Any:
@@ -229,8 +248,8 @@ def _unseen_main() -> Iterator[None]:
         vars(main).update(hidden)
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when it does, even by kill -9."""
+def _start_worker(hears: Connection) -> None:
+    """Leave Ctrl-C to the parent, and end when it says so or is gone, even by kill -9."""
     import signal
     import threading
     from multiprocessing import connection, parent_process
@@ -240,7 +259,7 @@ def _start_worker() -> None:
 
     def watch() -> None:
         if parent is not None:
-            connection.wait([parent.sentinel])
+            connection.wait([parent.sentinel, hears])
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -271,8 +290,6 @@ def _finish(
         hash=content_hash(settings, [summary.digest for summary in ordered]),
         complete=True,
     )
-    for leftover in (folder / "shards").glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
     _write_manifest(folder, manifest)
     return Store.open(folder)
 

@@ -31,9 +31,11 @@ def _texts(report: str, kind: Literal["canonical", "raw"]) -> tuple[str, ...]:
 
 @cache
 def reader_version() -> str:
-    """12 hex characters that change with the term file, so that a store's statements are never stale."""
+    """12 hex characters that change with term file and release, so that no store gives stale statements."""
     from importlib.resources import files
+
+    from ecgclip import __version__
 
     terms = files("ecgclip") / "reports" / "terms.yaml"
     text = terms.read_bytes() if terms.is_file() else b""
-    return hashlib.sha256(text).hexdigest()[:12]
+    return hashlib.sha256(__version__.encode() + text).hexdigest()[:12]

@@ -217,7 +217,7 @@ def test_bad_recordings_are_listed_with_their_reason(real_data, tmp_path):
 
 
 def test_nothing_but_bad_recordings_is_an_error(tmp_path):
-    corpus = of_arrays([np.zeros((12, 1000))] * 3)
+    corpus = of_arrays([np.random.default_rng(0).normal(size=(12, 50))] * 3)
     with pytest.raises(DataError, match="none of 3 recordings could be prepared, the first because"):
         prepare(corpus, SETTINGS, tmp_path / "store", workers=1)
     with pytest.raises(DataError, match="broken off"):
@@ -229,7 +229,7 @@ def test_voltages_beyond_the_range_are_clipped_and_counted(tmp_path):
     beat[100::100] = 90.0
     made = prepare(of_arrays([[beat, beat * 0.01]]), SETTINGS, tmp_path / "store", workers=1)
     assert made.clipped > 0
-    assert made.prepared(0).signal.max() == np.float32(32.767)
+    assert made.prepared(0).signal.max() == pytest.approx(32.767)
     assert made.manifest["n_clipped_samples"] == made.clipped
 
 
@@ -237,7 +237,7 @@ def test_missing_leads_stay_missing(real_data, tmp_path):
     corpus = open_corpus("auto", real_data / "challenge2021-reduced")
     made = prepare(corpus, SETTINGS, tmp_path / "store", workers=1)
     batch = made.read(range(len(made)))
-    assert set(batch.lead_mask.sum(1).tolist()) == {6, 7, 8, 12}
+    assert set(batch.lead_mask.sum(1).tolist()) == {6, 7, 12}
     assert not batch.signal[~batch.lead_mask].any()
 
 
