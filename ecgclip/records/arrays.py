@@ -2,6 +2,7 @@
 
 import csv
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,9 @@ def read_npy(path: Path, stated: Stated) -> ECGRecord:
     if stated.lead_names is None:
         raise UsageError(f"{path}: a NumPy file names no leads; state lead_names=")
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
+        with warnings.catch_warnings():  # a damaged header is refused below, not warned of
+            warnings.simplefilter("ignore")
+            array = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # the parser of a foreign format, fed any bytes
