@@ -39,7 +39,6 @@ from .waveforms import (
     S,
     Shape,
     T,
-    blank,
     draw_beats,
     frontal_axis,
     normal_shape,
@@ -141,9 +140,13 @@ def _turn(rng: Rng, shape: Shape, age: float) -> None:
     shape.vector[early] = shape.vector[early] @ rotation(2, 0.2 * (target - 40) + rng.normal(0, 8)).T
 
 
+_REACH: Array = np.array([1.05, 0.95, 0.80, 0.98, 0.95, 0.98, 1.0, 1.0])
+"""Adult chests are larger than the tank that the matrix was measured on, V1 most of all."""
+
+
 def _torso(rng: Rng) -> Array:
     """(8, 3) lead vectors of this person: electrodes near or far, and a little misplaced."""
-    gain = np.exp(rng.normal(0, [0.06, 0.06, 0.18, 0.18, 0.18, 0.16, 0.14, 0.14]))
+    gain = _REACH * np.exp(rng.normal(0, [0.06, 0.06, 0.18, 0.18, 0.18, 0.16, 0.14, 0.14]))
     return np.asarray(gain[:, None] * (DOWER + rng.normal(0, 0.06, size=DOWER.shape)))
 
 
@@ -188,16 +191,7 @@ def _kinds(
     wide = ventricular_beat(rng)
     shapes["PVC"], amplitudes["PVC"] = wide, wide.vector @ torso.T
     if patient.plan.rhythm == "PACE":
-        paced = paced_beat(rng)
-        paced.vector[[P1, P2]] = shape.vector[[P1, P2]]
-        for wave in (P1, P2):
-            paced.time[wave], paced.left[wave], paced.right[wave] = (
-                shape.time[wave],
-                shape.left[wave],
-                shape.right[wave],
-            )
-        _spikes(rng, patient, paced)
-        shapes["paced"], amplitudes["paced"] = paced, paced.vector @ torso.T
+        shapes["paced"], amplitudes["paced"] = _paced(rng, patient, shape, amplitude, torso)
     if patient.plan.rhythm == "3AVB":
         escape, escape_amplitude = shape.copy(), amplitude.copy()
         if rng.random() < 0.45 and not patient.has("CLBBB", "CRBBB"):
@@ -220,14 +214,27 @@ def _aberrant(rng: Rng, early: Shape, amplitude: Array, torso: Array) -> None:
     amplitude[:] = kept + (early.vector - before) @ torso.T
 
 
-def _spikes(rng: Rng, patient: Patient, paced: Shape) -> None:
-    """Pacing spikes, a few ms wide; bipolar ones are hardly seen."""
+def _paced(rng: Rng, patient: Patient, shape: Shape, amplitude: Array, torso: Array) -> tuple[Shape, Array]:
+    """A paced beat with its spikes, a few ms wide; bipolar ones are hardly seen."""
+    atrial = patient.plan.pacing == "A"
+    paced = shape.copy() if atrial else paced_beat(rng)
+    seen = amplitude.copy() if atrial else paced.vector @ torso.T
+    for wave in (P1, P2):
+        seen[wave] = amplitude[wave]
+        paced.time[wave], paced.left[wave], paced.right[wave] = (
+            shape.time[wave],
+            shape.left[wave],
+            shape.right[wave],
+        )
     size = float(np.exp(rng.normal(np.log(0.6), 0.9)))
-    paced.wave(VS, -0.006, 0.002, (0.0, 0.0, 0.0))
-    paced.vector[VS] = size * np.array((0.5, rng.choice([-0.9, 0.7], p=[0.8, 0.2]), 0.4))
-    paced.wave(AS, -0.012, 0.002, (0.0, 0.0, 0.0))
+    paced.time[[VS, AS]] = (-0.008, -0.012)
+    paced.left[[VS, AS]] = paced.right[[VS, AS]] = 0.002
+    up = rng.choice([-0.9, 0.7], p=[0.6, 0.4])
+    if not atrial:
+        seen[VS] = size * (torso @ np.array((0.5, up, 0.4)) + rng.normal(0, 0.4, 8))
     if patient.plan.atrial_paced:
-        paced.vector[AS] = size * 0.7 * np.array((0.3, 0.6, 0.2))
+        seen[AS] = 0.8 * size * (torso @ np.array((0.3, 0.6, 0.2)) + rng.normal(0, 0.3, 8))
+    return paced, seen
 
 
 def draw_signal(heart: Heart, rng: Rng, fs: float) -> Signal:
@@ -286,26 +293,26 @@ def _qt_scale(onset: Array, kinds: list[str]) -> Array:
     return np.asarray(np.clip((0.8 * rr + 0.2 * before) ** 0.45, 0.55, 1.25))
 
 
+AXES = (
+    "axis-extreme",
+    "axis-left",
+    "axis-leftward",
+    "axis-normal",
+    "axis-steep",
+    "axis-right",
+    "axis-extreme-right",
+)
+
+
 def axis_statement(rng: Rng, heart: Heart, language: str) -> Statement | None:
     """What the report says of the axis, if anything."""
     if heart.patient.plan.rhythm == "PACE" and rng.random() < 0.8:
         return None
-    for limit, key in (
-        (-30, "axis-left"),
-        (30, "axis-leftward"),
-        (60, "axis-normal"),
-        (90, "axis-steep"),
-        (120, "axis-right"),
-    ):
-        if heart.axis < limit:
-            break
-    else:
-        key = "axis-extreme-right"
-    if heart.axis < -90:
-        key = "axis-extreme"
+    bounds = (-90.0, -30.0, 30.0, 60.0, 90.0, 120.0)
+    key = AXES[int(np.searchsorted(bounds, heart.axis))]
     plain = key in ("axis-leftward", "axis-normal", "axis-steep")
     chance = (0.75 if plain else 0.85) if language == "de" else (0.2 if plain else 0.8)
     return Statement(key, AXIS) if rng.random() < chance else None
 
 
-__all__ = ["Heart", "axis_statement", "blank", "draw_heart", "draw_signal"]
+__all__ = ["Heart", "axis_statement", "draw_heart", "draw_signal"]

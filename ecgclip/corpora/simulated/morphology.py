@@ -106,9 +106,10 @@ def right_bundle_branch_block(shape: Shape, rng: Rng, strength: float) -> None:
 def incomplete_right_bundle_branch_block(shape: Shape, rng: Rng, strength: float) -> None:
     """RSr' in V1, QRS under 120 ms."""
     shape.qrs = rng.uniform(0.096, 0.114)
-    shape.vector[S] *= (0.9, 1.0, rng.uniform(0.5, 0.8))
-    shape.time[RP], shape.left[RP], shape.right[RP] = shape.qrs - 0.022, 0.009, 0.011
-    shape.vector[RP] = np.array((-0.26, rng.uniform(-0.25, 0.05), -0.33)) * rng.uniform(0.3, 1.2)
+    shape.vector[R2, 2] *= rng.uniform(0.4, 0.85)
+    shape.vector[S] *= (0.9, 1.0, rng.uniform(0.15, 0.65))
+    shape.time[RP], shape.left[RP], shape.right[RP] = shape.qrs - 0.018, 0.009, 0.012
+    shape.vector[RP] = np.array((-0.24, rng.uniform(-0.25, 0.05), -0.30)) * rng.uniform(0.5, 1.4)
     place_repolarisation(shape)
     shape.vector[T] += np.array((0.0, 0.0, rng.uniform(0.0, 0.1)))
 
@@ -187,14 +188,16 @@ def left_strain(shape: Shape, rng: Rng, strength: float) -> None:
 
 def right_ventricular_hypertrophy(shape: Shape, rng: Rng, strength: float) -> None:
     """Dominant R in V1, deep S in V5 and V6, axis to the right; strain in V1 to V3."""
-    s = strength * rng.uniform(0.7, 1.25)
-    shape.vector[Q] = (-0.05, -0.05, -0.30)
-    shape.vector[R1] = (0.20, 0.25, -0.55 * s)
-    shape.vector[R2] = (-0.18 * s, 0.75, -0.55 * s)
-    shape.vector[S] = (-0.60 * s, 0.25, 0.10)
-    shape.vector[RP] = (-0.30 * s, -0.10, 0.05)
-    shape.vector[ST] += np.array((0.02, -0.05, 0.06)) * s
-    shape.vector[T] = (0.22, 0.02, rng.uniform(0.05, 0.28) * s)
+    s = strength * rng.uniform(0.6, 1.25)
+    front = rng.choice([1.0, 0.35], p=[0.65, 0.35])
+    shape.vector[Q] = (rng.uniform(-0.1, 0.05), -0.05, -0.15 - rng.uniform(-0.25, 0.15) * front)
+    shape.vector[R1] = (0.48, 0.28, -0.30 * s * front)
+    shape.vector[R2] = (0.45 - 0.4 * s * front, 0.60, 0.2 - 0.75 * s * front)
+    shape.vector[S] = (-0.55 * s, 0.20, rng.uniform(-0.45, 0.2) * s * front)
+    shape.vector[RP] = (-0.45 * s, -0.15, rng.uniform(-0.35, 0.05) * s)
+    _stretch(shape, rng.uniform(1.0, 1.12))
+    shape.vector[ST] += np.array((0.0, -0.02, 0.05)) * s * front
+    shape.vector[T] = (0.24, rng.uniform(-0.05, 0.22), rng.uniform(-0.05, 0.26) * s * front)
 
 
 def septal_hypertrophy(shape: Shape, rng: Rng, strength: float) -> None:
@@ -206,10 +209,10 @@ def septal_hypertrophy(shape: Shape, rng: Rng, strength: float) -> None:
 
 def left_atrial_enlargement(shape: Shape, rng: Rng, strength: float) -> None:
     """P over 120 ms, notched in II, deep late negative part in V1."""
-    later = rng.uniform(0.020, 0.034)
+    later = rng.uniform(0.012, 0.030)
     shape.time[P2] += later
-    shape.right[P2], shape.left[P2] = 0.020, 0.019
-    shape.vector[P2] = np.array((0.095, 0.075, 0.125)) * rng.uniform(0.9, 1.5) * strength
+    shape.right[P2], shape.left[P2] = 0.023, 0.023
+    shape.vector[P2] = np.array((0.085, 0.055, 0.095)) * rng.uniform(0.9, 1.4) * strength
     shape.vector[P1] *= 1.1
 
 
@@ -304,16 +307,20 @@ def ventricular_beat(rng: Rng) -> Shape:
 
 
 def paced_beat(rng: Rng) -> Shape:
-    """Right ventricular pacing: left bundle branch block form, usually from the apex (axis upward)."""
+    """Right ventricular pacing: left bundle branch block form, usually from the apex (axis upward).
+
+    Left ventricular and biventricular pacing turn V1 upright.
+    """
     shape = blank()
     left_bundle_branch_block(shape, rng, 1.0)
-    apex = rng.random() < 0.8
-    up = rng.uniform(0.55, 1.0) if apex else -rng.uniform(0.2, 0.8)
-    left = rng.uniform(-0.35, 0.8)
+    site = rng.choice(3, p=[0.68, 0.16, 0.16])
+    up = rng.uniform(0.4, 1.0) if site != 1 else -rng.uniform(0.2, 0.8)
+    left = rng.uniform(-0.35, 0.8) if site != 2 else rng.uniform(-0.7, 0.1)
+    back = rng.uniform(0.5, 1.0) if site != 2 else -rng.uniform(0.3, 0.8)
     for wave, part in ((R1, 0.7), (R2, 1.0), (S, 0.85), (RP, 0.35)):
         shape.vector[wave, 0] = left * part * 0.8
         shape.vector[wave, 1] = -up * part
-        shape.vector[wave, 2] *= rng.uniform(0.7, 1.0)
+        shape.vector[wave, 2] *= back
     main = shape.vector[R2]
     shape.vector[J], shape.vector[ST] = -0.12 * main, -0.2 * main
     shape.vector[T] = -rng.uniform(0.3, 0.55) * main

@@ -135,8 +135,10 @@ def draw_plan(rng: Rng, healthy: bool) -> Plan:
         plan.rate = plan.rate if rhythm == "SVTAC" else float(rng.uniform(145, 205))
     if rhythm == "PACE":
         style = rng.random()
-        plan.atrial_paced = bool(style < 0.25)
-        plan.pr = float(rng.uniform(0.14, 0.20)) if style < 0.6 else 0.0
+        plan.pacing = "A" if style < 0.15 else "V"
+        plan.atrial_paced = bool(style < 0.38)
+        plan.pr = float(rng.uniform(0.14, 0.20)) if style < 0.65 else 0.0
+        plan.demand = float(rng.uniform(0.2, 0.6)) if rng.random() < 0.2 else 0.0
     if rhythm == "2AVB":
         plan.mobitz = 1 if rng.random() < 0.6 else 2
         plan.pr = float(rng.uniform(0.16, 0.24))
@@ -168,6 +170,7 @@ def say_rhythm(rng: Rng, patient: Patient) -> None:
             patient.say("PAC", RHYTHM)
     elif rhythm == "PACE":
         key = "PACE-dual" if plan.atrial_paced else "PACE-ventricular"
+        key = "PACE" if plan.pacing == "A" else key
         patient.say("PACE", RHYTHM, key=key if rng.random() < 0.5 else "PACE")
     else:
         patient.say(rhythm, RHYTHM)

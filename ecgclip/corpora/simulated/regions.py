@@ -197,11 +197,12 @@ def _t_change(code: str, low: float, high: float, named: float) -> None:
         patient.regional.append(
             Regional("t", region, float(rng.uniform(low, high)), float(rng.uniform(0.8, 1.0)))
         )
+        patient.regional.append(Regional("st", region, -abs(float(rng.normal(0, 0.025)))))
         leads = leads_of(region) if rng.random() < named else ()
         patient.say(code, STT, leads=leads)
         patient.leads.setdefault(code, leads_of(region))
         if code in ("NDT", "NT_") and rng.random() < 0.25:
-            other = "INVT" if patient.regional[-1].size < -0.06 else "LOWT"
+            other = "INVT" if patient.regional[-2].size < -0.06 else "LOWT"
             patient.say(other, STT, leads=leads_of(region))
 
     _ADD[code] = add
@@ -274,7 +275,7 @@ _ADD = {
 for _code, _low, _high, _named in (
     ("NDT", -0.14, 0.05, 0.6),
     ("NT_", -0.05, 0.06, 0.4),
-    ("LOWT", 0.0, 0.06, 0.8),
+    ("LOWT", -0.01, 0.07, 0.8),
     ("INVT", -0.32, -0.09, 1.0),
     ("TAB_", -0.15, 0.05, 0.5),
 ):

@@ -32,6 +32,8 @@ class Plan:
         flutter_hz: flutter waves a second.
         retrograde: atrial wave behind QRS (supraventricular tachycardia).
         atrial_paced: a spike before P as well.
+        pacing: ``V`` paced ventricles, ``A`` paced atria with beats of the patient's own conduction.
+        demand: share of beats that come by themselves.
         mobitz: 1 Wenckebach, 2 Mobitz II or 2:1.
     """
 
@@ -45,6 +47,8 @@ class Plan:
     flutter_phase: float = 0.0
     retrograde: bool = False
     atrial_paced: bool = False
+    pacing: str = "V"
+    demand: float = 0.0
     mobitz: int = 1
 
 
@@ -157,7 +161,8 @@ def _plain_beat(rng: Rng, beats: Beats, plan: Plan, time: float, paroxysm: bool)
     elif plan.rhythm in ("SVTAC",) or paroxysm:
         beats.add(time, "normal", -0.10 if plan.retrograde else plan.pr, float(plan.retrograde))
     elif plan.rhythm == "PACE":
-        beats.add(time, "paced", plan.pr, float(plan.atrial_paced or plan.pr > 0))
+        own = rng.random() < plan.demand
+        beats.add(time, "normal" if own else "paced", plan.pr if not own else 0.16, float(own or plan.pr > 0))
     elif plan.rhythm == "SVARR":
         kind = "normal" if rng.random() < 0.45 else "PAC"
         beats.add(time, kind, plan.pr * rng.uniform(0.75, 1.15), float(rng.random() < 0.9))

@@ -92,12 +92,12 @@ def place_repolarisation(shape: Shape) -> None:
 def normal_shape() -> Shape:
     """A textbook normal beat; see ``docs/simulator.md`` for the numbers."""
     shape = blank()
-    shape.wave(P1, 0.035, 0.016, (0.035, 0.075, -0.045))
-    shape.wave(P2, 0.065, 0.018, (0.065, 0.055, 0.045))
+    shape.wave(P1, 0.036, 0.019, (0.040, 0.070, -0.040))
+    shape.wave(P2, 0.066, 0.020, (0.065, 0.045, 0.040))
     shape.wave(Q, 0.016, 0.0065, (-0.13, -0.06, -0.16))
     shape.wave(R1, 0.030, 0.0085, (0.52, 0.30, -0.25))
-    shape.wave(R2, 0.043, 0.0090, (0.92, 0.62, 0.36))
-    shape.wave(S, 0.057, 0.0090, (0.20, 0.08, 0.66))
+    shape.wave(R2, 0.043, 0.0090, (0.92, 0.58, 0.31))
+    shape.wave(S, 0.057, 0.0090, (0.20, 0.08, 0.58))
     shape.wave(RP, 0.071, 0.0080, (-0.17, -0.14, 0.20))
     place_repolarisation(shape)
     shape.vector[J] = (0.015, 0.01, -0.03)
