@@ -24,12 +24,14 @@ _HOME = {
     "open_challenge": "challenge",
     "open_corpus": "opening",
     "open_cpsc2018": "cpsc2018",
+    "open_csn": "challenge",
     "open_manifest": "manifest",
     "open_mimic_iv_ecg": "mimic_iv_ecg",
     "open_ptb_xl": "ptb_xl",
     "open_records": "unlabelled",
     "prepare": "preparing",
     "refuse_seen": "fingerprints",
+    "save_manifest": "manifest",
     "shared_recordings": "fingerprints",
     "simulate": "simulated",
     "split_of": "corpus",
@@ -39,6 +41,7 @@ __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from .challenge import open_challenge as open_challenge
+    from .challenge import open_csn as open_csn
     from .corpus import CODE_SYSTEMS as CODE_SYSTEMS
     from .corpus import COLUMNS as COLUMNS
     from .corpus import SPLITS as SPLITS
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from .label_sets import LabelSet as LabelSet
     from .label_sets import label_set as label_set
     from .manifest import open_manifest as open_manifest
+    from .manifest import save_manifest as save_manifest
     from .mimic_iv_ecg import open_mimic_iv_ecg as open_mimic_iv_ecg
     from .opening import CORPORA as CORPORA
     from .opening import detect_corpus as detect_corpus

@@ -50,6 +50,11 @@ def open_challenge(
     return Corpus(table, name=name, missing=missing)
 
 
+def open_csn(path: str | Path, *, split_seed: int | None = None, allow_missing: bool = False) -> Corpus:
+    """Open CSN (ecg-arrhythmia 1.0.0), which has the Challenges' form; see `open_challenge`."""
+    return open_challenge(path, split_seed=split_seed, allow_missing=allow_missing, name="csn")
+
+
 def _record_ids(headers: list[Path], root: Path) -> list[str]:
     """File names; paths below the root where a file name occurs twice."""
     ids = [header.stem for header in headers]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from pathlib import Path
 
 import pandas as pd
 
-from ecgclip.errors import DataError
+from ecgclip.errors import DataError, UsageError
 
 from .corpus import SPLITS, Corpus, fold_of, keep_present, split_of
+from .writing import write_text
 
 COLUMNS = ("path", "report", "patient_id", "split", "labels", "record_id")
 _SPLIT_WORDS = {
@@ -60,6 +62,32 @@ def open_manifest(path: str | Path, *, split_seed: int | None = None, allow_miss
         table["split"] = [split_of(fold) for fold in table["fold"]]
     present, missing = keep_present(table, manifest.name, endings=("",), allow_missing=allow_missing)
     return Corpus(present, name=manifest.stem, missing=missing)
+
+
+def save_manifest(corpus: Corpus, path: str | Path) -> Path:
+    """Write a corpus of files as a manifest: a split to keep, to share and to name by its hash.
+
+    Paths are noted below the manifest's folder; `open_manifest` reads it back.
+
+    Raises:
+        UsageError: if the corpus holds recordings without a file.
+        DataError: if it cannot be written.
+    """
+    manifest = Path(path).resolve()
+    table = corpus.table
+    if (table["path"] == "").any():
+        raise UsageError(
+            f"{corpus.name}: its recordings lie in no files; only a corpus of files has a manifest"
+        )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "report", "patient_id", "split", "labels", "record_id"])
+    columns = (table[name] for name in ("path", "report", "patient_id", "split", "codes", "record_id"))
+    for file, report, patient, split, codes, record in zip(*columns, strict=True):
+        place = Path(os.path.relpath(file, manifest.parent)).as_posix()
+        writer.writerow([place, report, patient, split, _LABEL_SEPARATORS[0].join(codes), record])
+    write_text(manifest, text.getvalue())
+    return manifest
 
 
 def is_manifest(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecgclip.errors import DataError, UsageError, unknown_name
 
-from .challenge import open_challenge
+from .challenge import open_challenge, open_csn
 from .cpsc2018 import open_cpsc2018
 from .header_codes import first_header, read_diagnosis
 from .manifest import is_manifest, open_manifest
@@ -23,6 +23,7 @@ CORPORA: dict[str, Callable[..., Corpus]] = {
     "ptb-xl": open_ptb_xl,
     "cpsc2018": open_cpsc2018,
     "challenge": open_challenge,
+    "csn": open_csn,
     "mimic-iv-ecg": open_mimic_iv_ecg,
     "manifest": open_manifest,
     "records": open_records,
@@ -61,7 +62,7 @@ def open_corpus(
         _only(name, "rate", ("ptb-xl",))
         options["rate"] = rate
     if split_seed is not None:
-        _only(name, "split_seed", ("cpsc2018", "challenge", "mimic-iv-ecg", "manifest"))
+        _only(name, "split_seed", ("cpsc2018", "challenge", "csn", "mimic-iv-ecg", "manifest"))
         options["split_seed"] = split_seed
     if name != "records":
         options["allow_missing"] = allow_missing

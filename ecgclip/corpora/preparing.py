@@ -6,10 +6,8 @@ import csv
 import io
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 from ecgclip.errors import DataError, UsageError
 
 from .corpus import Corpus
-from .shards import Rejected, ShardJob, ShardSummary, disk_error, shard_summary, write_shard
+from .processes import picklable, spread
+from .shards import Rejected, ShardJob, ShardSummary, shard_summary, write_shard
 from .statements import reader_version
 from .store import FORMAT, MANIFEST, REJECTED, Store, content_hash, read_manifest
+from .writing import disk_error, write_text
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing.connection import Connection
-
     from ecgclip.signals import Preprocessor
 
 SHARD_SIZE = 256
@@ -100,7 +97,7 @@ def prepare(
         ShardJob(folder / name, _rows(corpus, start, shard_size), preprocessor, corpus.reader, root)
         for name, start in zip(names, starts, strict=True)
     )
-    processes = workers if _picklable(corpus) else 1
+    processes = workers if picklable(corpus) else 1
     try:
         summaries = _run(jobs, names, folder, processes, _Clock(len(corpus), progress))
     finally:
@@ -182,87 +179,10 @@ def _run(
             summaries[name] = write_shard(job)
             clock.add(summaries[name], from_before=False)
         return summaries
-    for name, summary in _spread(todo, min(workers, len(wanted))):
+    for name, summary in spread(todo, min(workers, len(wanted))):
         summaries[name] = summary
         clock.add(summary, from_before=False)
     return summaries
-
-
-def _picklable(corpus: Corpus) -> bool:
-    """Whether another process can load the reader: not one defined in the script that runs."""
-    reader = corpus.reader
-    return getattr(reader, "__module__", None) != "__main__" and type(reader).__module__ != "__main__"
-
-
-def _spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tuple[str, ShardSummary]]:
-    """Run jobs in processes of their own, a few ahead of need."""
-    from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    context = get_context("spawn")
-    hears, tells = context.Pipe(duplex=False)
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(hears,)
-    ) as pool:
-        waiting: dict[Future[ShardSummary], str] = {}
-        try:
-            while True:
-                while len(waiting) < 2 * workers and (item := next(todo, None)) is not None:
-                    waiting[_submit(pool, item[1])] = item[0]
-                if not waiting:
-                    return
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(future), future.result()
-        except BrokenProcessPool as error:
-            raise DataError(
-                "a preparing process died, most often for want of memory; run again with fewer workers, "
-                "finished shards are kept"
-            ) from error
-        except BaseException:
-            tells.close()  # whoever prepares a shard lets it drop
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            tells.close()
-            hears.close()
-
-
-def _submit(pool: ProcessPoolExecutor, job: ShardJob) -> Any:
-    """Hand a job over; a process that this starts does not run the caller's script again."""
-    with _unseen_main():
-        return pool.submit(write_shard, job)
-
-
-@contextmanager
-def _unseen_main() -> Iterator[None]:
-    """Hide the file of ``__main__`` while a process starts: it may lack a main guard, or load torch."""
-    main = sys.modules["__main__"]
-    hidden: dict[str, Any] = {
-        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
-    }
-    main.__spec__ = None
-    try:
-        yield
-    finally:
-        vars(main).update(hidden)
-
-
-def _start_worker(hears: Connection) -> None:
-    """Leave Ctrl-C to the parent, and end when it says so or is gone, even by kill -9."""
-    import signal
-    import threading
-    from multiprocessing import connection, parent_process
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            connection.wait([parent.sentinel, hears])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _finish(
@@ -299,18 +219,8 @@ def _write_rejected(folder: Path, rejected: list[Rejected]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["record_id", "path", "reason"])
     writer.writerows([each.record_id, each.path, each.reason] for each in rejected)
-    _write_text(folder / REJECTED, text.getvalue())
+    write_text(folder / REJECTED, text.getvalue())
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    _write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise disk_error(path, error) from error
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")

@@ -7,7 +7,6 @@ schema's metadata.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from ecgclip.errors import DataError, ECGClipError
 
 from .corpus import Reader
 from .fingerprints import SIZE, Fingerprints, fingerprint
+from .writing import disk_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,15 +206,6 @@ def _write(columns: Mapping[str, list[Any]], summary: ShardSummary, target: Path
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise disk_error(target, error) from error
-
-
-def disk_error(path: Path, error: OSError) -> DataError:
-    """The one sentence for a file that could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DataError(
-            f"{path.parent}: the disk is full; free some space and run again, finished parts are kept"
-        )
-    return DataError(f"{path}: cannot be written ({error.strerror or error}); check the folder and run again")
 
 
 def _flat(table: pa.Table, name: str, kind: type) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:

@@ -31,11 +31,11 @@ def _texts(report: str, kind: Literal["canonical", "raw"]) -> tuple[str, ...]:
 
 @cache
 def reader_version() -> str:
-    """12 hex characters that change with term file and release, so that no store gives stale statements."""
+    """12 hex characters that change with the report reader: its term file and its code."""
     from importlib.resources import files
 
-    from ecgclip import __version__
-
-    terms = files("ecgclip") / "reports" / "terms.yaml"
-    text = terms.read_bytes() if terms.is_file() else b""
-    return hashlib.sha256(__version__.encode() + text).hexdigest()[:12]
+    digest = hashlib.sha256()
+    for file in sorted((files("ecgclip") / "reports").iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith((".py", ".yaml")):
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -90,6 +90,9 @@ class Store:
             raise DataError(f"{folder}: preparation was broken off; run ecgclip prepare again to finish it")
         return cls(folder, manifest)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Store.open, (self.path,)  # another process maps the files itself
+
     def __len__(self) -> int:
         return len(self._shard_of)
 

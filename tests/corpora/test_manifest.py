@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from ecgclip.corpora import label_set, open_corpus
+from ecgclip.corpora import label_set, open_corpus, save_manifest
 from ecgclip.errors import DataError
 
 
@@ -73,6 +73,17 @@ def test_absent_recordings_are_listed_when_told_to_go_on(folder):
     corpus = opened(folder, "path\n00001_lr\nabsent\n", allow_missing=True)
     assert len(corpus) == 1
     assert corpus.missing == (str(folder / "absent"),)
+
+
+def test_a_corpus_saved_as_a_manifest_is_read_back(real_data, tmp_path):
+    corpus = open_corpus("challenge", real_data / "challenge2021", split_seed=1)
+    path = save_manifest(corpus, tmp_path / "split.csv")
+    again = open_corpus("auto", path)
+    columns = ["record_id", "report", "patient_id", "split", "codes"]
+    assert again.table[columns].equals(corpus.table[columns])
+    labels = label_set("challenge-2021")
+    assert (labels.matrix(again.table) == labels.matrix(corpus.table)).all()
+    assert again.record(0).signal.shape == corpus.record(0).signal.shape
 
 
 def test_a_manifest_in_another_encoding_is_refused(folder):

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ecgclip.corpora import Corpus, Store, open_corpus, prepare
-from ecgclip.corpora.shards import disk_error
+from ecgclip.corpora.writing import disk_error
 from ecgclip.errors import DataError, UsageError
 from ecgclip.records import ECGRecord
 from ecgclip.signals import Preprocessor
@@ -239,6 +240,12 @@ def test_missing_leads_stay_missing(real_data, tmp_path):
     batch = made.read(range(len(made)))
     assert set(batch.lead_mask.sum(1).tolist()) == {6, 7, 12}
     assert not batch.signal[~batch.lead_mask].any()
+
+
+def test_another_process_maps_the_store_itself(store):
+    packed = pickle.dumps(store)
+    assert len(packed) < 1000
+    np.testing.assert_array_equal(pickle.loads(packed).prepared(3).signal, store.prepared(3).signal)
 
 
 def test_datasets_reads_the_shards(store):

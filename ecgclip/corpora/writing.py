@@ -1,0 +1,33 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from ecgclip.errors import DataError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text under a passing name, then give it its own.
+
+    Raises:
+        DataError: if the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(path, error) from error
+
+
+def disk_error(path: Path, error: OSError) -> DataError:
+    """The one sentence for a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DataError(
+            f"{path.parent}: the disk is full; free some space and run again, finished parts are kept"
+        )
+    return DataError(f"{path}: cannot be written ({error.strerror or error}); check the folder and run again")
