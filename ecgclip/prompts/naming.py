@@ -42,23 +42,19 @@ class Names:
         """Yield the other labels that a phrase names, each with the wording that names it.
 
         A name within a longer name counts for the longer one only: "incomplete right bundle branch block"
-        does not name right bundle branch block. A phrase is itself such a longer name where it is one noun
-        phrase of kind name or abbreviation ("incomplete RBBB"), or the corpus' own wording.
+        does not name right bundle branch block. A phrase is itself such a longer name where it is the corpus'
+        own wording, or where it is one noun phrase of kind name or abbreviation and ends in the other's name
+        ("incomplete RBBB").
         """
         tokens = words(phrase.text)
-        spans = [
-            (start, stop)
-            for start in range(len(tokens))
-            for stop in range(start + 1, min(len(tokens), start + self._longest) + 1)
-            if self._names(tokens, start, stop, phrase, label)
-        ]
+        spans = self._spans(tokens, phrase, label)
         told: set[str] = set()
         for start, stop in spans:
-            if any(a <= start and stop <= b and (a, b) != (start, stop) for a, b in spans):
+            inside = any(a <= start and stop <= b and (a, b) != (start, stop) for a, b in spans)
+            if inside or (start > 0 and stop == len(tokens) and _is_own_name(phrase)):
                 continue
             owners = self._owners[tokens[start:stop]]
-            whole = (start, stop) == (0, len(tokens))
-            if label.code in owners and not whole:
+            if label.code in owners and stop - start < len(tokens):
                 continue
             for code, texts in sorted(owners.items()):
                 if code not in (label.code, *told):
@@ -80,20 +76,23 @@ class Names:
         if phrase.text in own and not _is_own_name(phrase):
             own.remove(phrase.text)
         for wording in wordings:
-            covered = any(contains(text, wording) for text in own)
+            covered = any(contains(text, wording) and words(text) != words(wording) for text in own)
             if contains(phrase.text, wording) and not covered:
                 yield wording
                 return
 
-    def _names(self, tokens: tuple[str, ...], start: int, stop: int, phrase: Phrase, label: Label) -> bool:
-        """Say whether a stretch of a phrase is a name that may cover the names within it."""
-        owners = self._owners.get(tokens[start:stop])
-        if owners is None:
-            return False
-        only_itself = (start, stop) == (0, len(tokens)) and owners.get(label.code) == {phrase.text}
-        if not only_itself or len(owners) > 1:
-            return True
-        return _is_own_name(phrase)
+    def _spans(self, tokens: tuple[str, ...], phrase: Phrase, label: Label) -> list[tuple[int, int]]:
+        """Find every stretch of a phrase that is a name; the phrase as its own name only if it is scp's."""
+        spans = []
+        for start in range(len(tokens)):
+            for stop in range(start + 1, min(len(tokens), start + self._longest) + 1):
+                owners = self._owners.get(tokens[start:stop])
+                if owners is None:
+                    continue
+                itself = stop - start == len(tokens) and owners == {label.code: {phrase.text}}
+                if not itself or phrase.kind == "scp":
+                    spans.append((start, stop))
+        return spans
 
 
 def _is_own_name(phrase: Phrase) -> bool:
