@@ -5,54 +5,16 @@ without a comma or stop, else to the one before. Findings joined by "and" or "or
 together.
 """
 
-from dataclasses import dataclass, field
-
-from ecgclip.reports.finding import Finding
+from ecgclip.reports.drafts import Draft
 from ecgclip.reports.lexicon import COMMA, STOP, Item
-from ecgclip.reports.places import WALLS, leads_to_walls, name_walls
+from ecgclip.reports.places import WALLS, leads_to_walls
 from ecgclip.reports.termfile import Entry
 
-__all__ = ["Draft", "compose"]
+__all__ = ["compose"]
 
-_DOUBT = {"certain": 0, "possible": 1, "not excluded": 2}
-_PASSED_OVER = frozenset(("wall", "age", "certainty", "degree", "negation", "join", "small", "same", "leads"))
-
-
-@dataclass
-class Draft:
-    """A finding in the making, or a run of unread words (``entry`` None)."""
-
-    entry: Entry | None
-    start: int
-    stop: int
-    regions: set[str] = field(default_factory=set)
-    degrees: list[str] = field(default_factory=list)
-    age: str = ""
-    certainty: str = "certain"
-    negated: bool = False
-    joined: bool = False
-    listed: bool = False
-    doubt_before: str = "certain"
-
-    def finding(self) -> Finding | None:
-        """Give the finished finding; None for unread words."""
-        entry = self.entry
-        if entry is None:
-            return None
-        degree = " ".join(dict.fromkeys([*self.degrees, *([entry.degree] if entry.degree else [])]))
-        return Finding(
-            name=entry.name,
-            where=entry.where or name_walls(frozenset(self.regions), in_leads=entry.in_leads),
-            degree=degree,
-            age=entry.age or self.age,
-            certainty=entry.certainty or self.certainty,
-            negated=self.negated,
-            in_leads=entry.in_leads,
-        )
-
-    def takes(self, attribute: str) -> bool:
-        """Tell whether the finding can have this attribute."""
-        return self.entry is not None and attribute in self.entry.takes
+_PASSED_OVER = frozenset(
+    ("wall", "age", "certainty", "degree", "negation", "join", "or", "small", "same", "leads")
+)
 
 
 def compose(items: list[Item]) -> list[Draft]:
@@ -68,8 +30,9 @@ class _Composer:
         self.pending = Draft(None, -1, -1)
         self.subject = ""
         self.bare_subject: Item | None = None
-        self.join = False
+        self.join = ""
         self.unread: Draft | None = None
+        self.placed: list[Draft] = []  # the findings that the last place was given to
         self.at = 0
 
         self.actions = {
@@ -83,6 +46,7 @@ class _Composer:
             "certainty": self._attribute,
             "negation": self._negation,
             "join": self._join,
+            "or": self._join,
             "but": self._but,
             "unread": self._unread,
         }
@@ -156,9 +120,10 @@ class _Composer:
         if side != "after" and self._comes("where"):
             self._keep(item).regions |= regions
             return
-        targets = self._last("where")
+        targets = self.placed if self._in_place_list() else self._last("where")
         for draft in targets:
             draft.regions |= regions
+        self.placed = targets
         if targets:
             targets[0].stop = max(targets[0].stop, item.stop)
         elif not item.leads and self._comes("where"):
@@ -177,10 +142,10 @@ class _Composer:
         if side == "either":
             side = "before" if self._comes(kind) else "after"
         if side == "before":
-            self._set(self._keep(item), kind, item.term.value)
+            self._keep(item).set(kind, item.term.value)
             return
         for draft in self._last(kind):
-            self._set(draft, kind, item.term.value)
+            draft.set(kind, item.term.value)
             draft.stop = max(draft.stop, item.stop)
 
     def _negation(self, item: Item) -> None:
@@ -192,14 +157,15 @@ class _Composer:
             self._keep(item).negated = True
 
     def _join(self, item: Item) -> None:
-        self.join = True
+        self.join = item.term.kind
 
     def _but(self, item: Item) -> None:
         self.pending = Draft(None, -1, -1)
-        self.join, self.unread = False, None
+        self.join, self.unread = "", None
 
     def _unread(self, item: Item) -> None:
         self.bare_subject = None
+        self.pending.negated = False
         if self.unread is None:
             self.unread = Draft(None, item.start, item.stop)
             self.drafts.append(self.unread)
@@ -213,11 +179,11 @@ class _Composer:
         if pending.start >= 0:
             draft.start = min(draft.start, pending.start)
         draft.certainty, draft.negated = pending.certainty, pending.negated
-        draft.joined = self.join and before is not None and item.gap == 0
+        draft.joined = self.join != "" and before is not None and item.gap == 0
         draft.listed = draft.joined or (item.gap == COMMA and self._follows_finding())
-        if draft.joined and before is not None and pending.start < 0:
-            draft.certainty = before.certainty
-            draft.negated = before.negated
+        if draft.joined and before is not None and (pending.start < 0 or self.join == "or"):
+            draft.set("certainty", before.certainty)
+            draft.negated = draft.negated or before.negated
         if pending.certainty == "certain" and before is not None and before.entry is entry and item.gap == 0:
             draft.certainty = before.doubt_before  # "probably anterior ischemia, lateral ischemia"
         draft.doubt_before = draft.certainty
@@ -226,10 +192,10 @@ class _Composer:
         if draft.takes("age"):
             draft.age = pending.age
         for degree in pending.degrees:
-            self._set(draft, "degree", degree)
+            draft.set("degree", degree)
         self.drafts.append(draft)
         self.pending = Draft(None, -1, -1)
-        self.join, self.unread = False, None
+        self.join, self.unread = "", None
         self.subject, self.bare_subject = entry.subject or self.subject, None
 
     def _keep(self, item: Item) -> Draft:
@@ -238,15 +204,6 @@ class _Composer:
         self.unread = None
         return self.pending
 
-    def _set(self, draft: Draft, kind: str, value: str) -> None:
-        if kind == "certainty":
-            if _DOUBT[value] > _DOUBT[draft.certainty]:
-                draft.certainty = value
-        elif kind == "age":
-            draft.age = value
-        elif draft.entry is None or draft.takes("nonspecific" if value == "nonspecific" else "degree"):
-            draft.degrees.append(value)
-
     def _previous(self) -> Draft | None:
         known = [draft for draft in self.drafts[self.sentence :] if draft.entry is not None]
         return known[-1] if known else None
@@ -254,8 +211,12 @@ class _Composer:
     def _last(self, attribute: str) -> list[Draft]:
         """Give the finding before this place that takes the attribute, with those joined to it."""
         known = [draft for draft in self.drafts[self.sentence :] if draft.entry is not None]
-        while known and attribute != "certainty" and not known[-1].takes(attribute):
+        while known and attribute in ("age", "degree") and not known[-1].takes(attribute):
             known.pop()
+        if attribute == "where" and (
+            self.unread or self.bare_subject or not (known and known[-1].takes("where"))
+        ):
+            return []
         group: list[Draft] = []
         while known:
             draft = known.pop()
@@ -285,16 +246,21 @@ class _Composer:
         """Tell whether the item before is a finding: a list such as "Q waves, ST elevation and … in V2"."""
         return self.at > 0 and self.items[self.at - 1].term.kind in ("finding", "predicate")
 
+    def _in_place_list(self) -> bool:
+        """Tell whether the place continues another: "in limb leads and V4"."""
+        for item in reversed(self.items[: self.at]):
+            if item.term.kind == "wall":
+                return bool(self.placed)
+            if item.term.kind not in ("join", "or", "leads", "small"):
+                return False
+        return False
+
     def _is_lead_group(self, item: Item) -> bool:
         following = self.items[self.at + 1] if self.at + 1 < len(self.items) else None
         return following is not None and following.term.kind == "leads" and following.gap == 0
 
     def _end_sentence(self) -> None:
-        pending = self.pending
-        if pending.start >= 0 and pending.certainty != "certain":
-            for draft in self._last("certainty"):
-                self._set(draft, "certainty", pending.certainty)
         self.pending = Draft(None, -1, -1)
         self.sentence = len(self.drafts)
         self.subject, self.bare_subject = "", None
-        self.join, self.unread = False, None
+        self.join, self.unread = "", None

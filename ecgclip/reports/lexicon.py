@@ -160,8 +160,9 @@ class Lexicon:
             if node.terms:
                 best, found = index - at + 1, node.terms
         else:
-            if not best and at < len(words):
-                return _unfinished(node, len(words) - at)
+            if not node.terms:
+                length, meant = _unfinished(node, len(words) - at)
+                return (length, meant) if length else (best, found)
         return best, found
 
 

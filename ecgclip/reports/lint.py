@@ -12,7 +12,7 @@ __all__ = ["lint_terms"]
 
 _SIDES = ("before", "after", "either")
 _SECTIONS = ("walls", "ages", "certainties", "degrees", "negations", "subjects")
-_SMALL = ("join", "leads", "same", "but", "small")
+_SMALL = ("join", "or", "leads", "same", "but", "small")
 _TOP = {"version", *_SECTIONS, "findings", "small_words", "remarks", "spellings", "abbreviations"}
 _ATTRIBUTE_KEYS = {"name", "side", "corpus", *LANGUAGES}
 _FINDING_KEYS = {"name", "where", "degree", "age", "certainty", "takes", "subject", "said", "in_leads"} | {
@@ -25,8 +25,8 @@ _FINDING_KEYS = {"name", "where", "degree", "age", "certainty", "takes", "subjec
 def lint_terms(path: str | Path | None = None) -> list[str]:
     """Name every fault of a term file; an empty list is a clean file.
 
-    Faults: a wording that means two things or stands twice, a finding that lacks a language or is there twice,
-    an unknown wall, key, side, subject or attribute, a wording whose brackets do not match.
+    Faults: a wording that means two things or stands twice, a finding that lacks a language or is there
+    twice, an unknown wall, key, side, subject or attribute, a wording whose brackets do not match.
 
     Args:
         path: the term file; the shipped one by default.

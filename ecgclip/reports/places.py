@@ -79,6 +79,8 @@ def name_walls(regions: frozenset[str], *, in_leads: bool = True) -> tuple[str, 
         in_leads: the place of a wave or segment: seen in nearly all leads, it is said so; an infarction is
             said of its walls one by one.
     """
+    if "w" in regions and not in_leads:
+        return name_walls(regions - {"w"}, in_leads=False) or ("widespread",)
     if regions in _NAME:
         return _NAME[regions]
     if "w" in regions:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ecgclip.reports.cleaning import masked
+from ecgclip.reports.drafts import Draft
 from ecgclip.reports.finding import Report, Statement
-from ecgclip.reports.grammar import Draft, compose
+from ecgclip.reports.grammar import compose
 from ecgclip.reports.lexicon import Item, lexicon
 from ecgclip.reports.termfile import Entry, load_terms
 
@@ -32,7 +33,14 @@ class WordCount(NamedTuple):
 
 
 _SAYS_SOMETHING = frozenset(("wall", "subject", "predicate", "degree", "age", "certainty"))
-_COUNTED_AS = {"small": "small", "join": "small", "but": "small", "leads": "small", "remark": "remark"}
+_COUNTED_AS = {
+    "small": "small",
+    "join": "small",
+    "or": "small",
+    "but": "small",
+    "leads": "small",
+    "remark": "remark",
+}
 
 
 def read_report(text: str) -> Report:

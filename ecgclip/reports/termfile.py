@@ -87,7 +87,7 @@ class Term:
 
     Attributes:
         kind: ``finding``, ``subject``, ``predicate``, ``wall``, ``age``, ``certainty``, ``degree``,
-            ``negation``, ``join``, ``leads``, ``same``, ``but``, ``small`` or ``remark``.
+            ``negation``, ``join``, ``or``, ``leads``, ``same``, ``but``, ``small`` or ``remark``.
         value: the name of the attribute, subject or wall.
         side: ``before``, ``after`` or ``either``: where the finding stands that an attribute belongs to.
         entry: the finding, for kind ``finding``.
