@@ -159,6 +159,20 @@ def test_a_killed_preparation_is_finished_to_the_same_bytes(real_data, ptb, stor
     assert seen[-1].kept_from_before >= 8 * (lines - 1)
 
 
+@pytest.mark.slow
+def test_ten_kills_in_a_row_leave_the_same_bytes(real_data, store, tmp_path):
+    out = tmp_path / "store"
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        command = [sys.executable, "-c", KILLED, str(real_data / "ptb-xl"), str(out), "2"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for _ in range(int(rng.integers(1, 3))):
+                process.stdout.readline()
+            process.kill()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert files(out) == files(store.path)
+
+
 def test_a_damaged_shard_is_written_again_by_resuming(ptb, store, tmp_path):
     out = tmp_path / "store"
     shutil.copytree(store.path, out)
