@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from .corpora import simulate as simulate
     from .evaluation.evaluate import evaluate as evaluate
     from .models import ECGTextModel as ECGTextModel
-    from .prompts.explain import Explanation as Explanation
     from .prompts import PromptBank as PromptBank
     from .prompts import ZeroShotClassifier as ZeroShotClassifier
+    from .prompts.explain import Explanation as Explanation
     from .prompts.explain import explain as explain
     from .records import ECGRecord as ECGRecord
     from .records import read_record as read_record

@@ -107,7 +107,9 @@ def _finish(log_plan: Tensor, similarity: Tensor, log_b: Tensor) -> Coupling:
     return Coupling(plan=plan, similarity=(share * similarity).sum(1), log_mass=log_mass - log_b[:-1])
 
 
-def _per_token(similarity: Tensor, log_a: Tensor, reg: float, dustbin: float, cost_of_none: float) -> Coupling:
+def _per_token(
+    similarity: Tensor, log_a: Tensor, reg: float, dustbin: float, cost_of_none: float
+) -> Coupling:
     cost, log_b = _with_dustbin(similarity, dustbin, cost_of_none)
     log_plan = log_a[:, :, None] + (log_b - cost / reg).log_softmax(dim=2)
     return _finish(log_plan, similarity, log_b)

@@ -39,11 +39,18 @@ class Evaluation:
         self.table, self.scores, self.targets = table, scores, targets
         self.rows, self.codes, self.errors = rows, tuple(codes), dict(errors)
 
+    @property
+    def macro(self) -> float:
+        """Macro AUROC over the labels with enough positives and negatives."""
+        return float(self.table["auroc"]["macro"])
+
     def long_scores(self) -> pd.DataFrame:
         """One row a recording and label: record, patient, split, label, score, target."""
         n, m = self.scores.shape
-        repeat = {name: np.repeat(self.rows[name].to_numpy(), m) for name in ("record_id", "patient_id", "split")}
-        return pd.DataFrame(
+        repeat = {
+            name: np.repeat(self.rows[name].to_numpy(), m) for name in ("record_id", "patient_id", "split")
+        }
+        found: pd.DataFrame = pd.DataFrame(
             {
                 "record": repeat["record_id"],
                 "patient": repeat["patient_id"],
@@ -53,6 +60,7 @@ class Evaluation:
                 "target": self.targets.reshape(-1),
             }
         )
+        return found
 
 
 def evaluate(
@@ -122,7 +130,9 @@ def evaluation(
     good = np.isfinite(scores).all(axis=1)
     errors = {str(rows["record_id"].iloc[k]): why for k, why in classifier.errors_.items()}
     if not good.any():
-        raise DataError(f"none of the {len(rows)} recordings could be read, for example {next(iter(errors.items()))}")
+        raise DataError(
+            f"none of the {len(rows)} recordings could be read, for example {next(iter(errors.items()))}"
+        )
     rows = rows[good].reset_index(drop=True)
     table = auroc_table(
         scores[good], targets[good], wanted.codes, rows["patient_id"].to_numpy(), draws=draws, seed=seed

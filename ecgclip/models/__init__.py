@@ -6,7 +6,7 @@ from .encoded import Encoded, LocalEncoded
 from .folder import model_hash
 from .inference import RecordingEmbeddings, WindowBatch, embed_recordings, embed_windows, window_batches
 from .layers import keyed_uniform
-from .sources import PreparedSource, RecordSource, Recordings, StorePart, as_source, take_split
+from .sources import PreparedSource, Recordings, RecordSource, StorePart, as_source, take_split
 
 __all__ = [
     "SIGNAL_ENCODERS",

@@ -72,7 +72,11 @@ class ModelConfig:
         """
         try:
             readouts = tuple(LocalReadout(**r) for r in values.get("readouts", ()))
-            rest = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "readouts"}
+            rest: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "readouts"
+            }
             return cls(readouts=readouts, **rest)
         except TypeError as error:
-            raise DataError(f"model configuration cannot be read ({error}): was it written by another version?") from None
+            raise DataError(
+                f"model configuration cannot be read ({error}): was it written by another version?"
+            ) from None

@@ -69,7 +69,9 @@ class ECGTextModel(nn.Module):
 
     # -- tensors in, tensors out: what training calls
 
-    def embed_signal(self, batch: SignalBatch, keys: Tensor | None = None) -> tuple[Tensor, LocalEncoded | None]:
+    def embed_signal(
+        self, batch: SignalBatch, keys: Tensor | None = None
+    ) -> tuple[Tensor, LocalEncoded | None]:
         """Embed recordings.
 
         Args:

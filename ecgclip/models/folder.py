@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["load_model", "model_hash", "push_model", "save_model"]
 
 _FORMAT = 1
-_CONFIG, _WEIGHTS, _TOKENIZER, _TEXTS = "model.json", "model.safetensors", "tokenizer.json", "texts.safetensors"
+_CONFIG, _WEIGHTS, _TOKENIZER, _TEXTS = (
+    "model.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "texts.safetensors",
+)
 
 
 def save_model(model: "ECGTextModel", folder: str | Path) -> Path:
@@ -117,7 +122,9 @@ def _find(source: str | Path) -> Path:
     if folder.exists():
         raise DataError(f"{folder}: no {_CONFIG} here or in {folder / 'model'}: give a run or model folder")
     if str(source).count("/") != 1 or str(source).startswith((".", "/")):
-        raise DataError(f"{source}: no such folder: give a run folder, a model folder or a hub id (owner/name)")
+        raise DataError(
+            f"{source}: no such folder: give a run folder, a model folder or a hub id (owner/name)"
+        )
     from huggingface_hub import snapshot_download
 
     try:
@@ -150,7 +157,9 @@ def _load_weights(model: "ECGTextModel", path: Path) -> None:
     missing, extra = model.load_state_dict(state, strict=False)
     missing = [k for k in missing if k in _own_weights(model)]
     if missing or extra:
-        raise DataError(f"{path}: weights do not fit {_CONFIG} ({len(missing)} missing, {len(extra)} unknown)")
+        raise DataError(
+            f"{path}: weights do not fit {_CONFIG} ({len(missing)} missing, {len(extra)} unknown)"
+        )
 
 
 def _load_texts(path: Path, texts: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -169,4 +178,6 @@ def _replace(path: Path, write: Any) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({error.strerror or error}): free space or choose a folder") from None
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}): free space or choose a folder"
+        ) from None

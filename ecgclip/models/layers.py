@@ -79,7 +79,8 @@ class MaskedNorm(nn.Module):
         The result is not zero there: the caller masks it. ``mask`` None means that all is present.
         """
         if self.batch is not None:
-            return self.batch(x) * self.weight[:, None] + self.bias[:, None]
+            normed: Tensor = self.batch(x) * self.weight[:, None] + self.bias[:, None]
+            return normed
         if mask is None:
             return F.group_norm(x, 1, self.weight.to(x.dtype), self.bias.to(x.dtype))
         # x is zero where masked, so sums need no mask; the caller masks the result after its activation
@@ -115,4 +116,5 @@ class AttentionPool(nn.Module):
         """Pool ``tokens (batch, n, width)`` under ``mask (batch, n)`` to ``(batch, width)``."""
         logits = self.score(tokens).float().masked_fill(~mask[:, :, None], -1e4)
         looks = torch.einsum("bnh,bnw->bhw", logits.softmax(dim=1).to(tokens.dtype), tokens)
-        return self.mix(torch.cat([looks.flatten(1), masked_mean(tokens, mask)], dim=1))
+        mixed: Tensor = self.mix(torch.cat([looks.flatten(1), masked_mean(tokens, mask)], dim=1))
+        return mixed

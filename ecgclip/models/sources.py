@@ -24,7 +24,10 @@ Recordings: TypeAlias = "str | Path | ECGRecord | tuple[Any, ...] | Sequence[Any
 class PreparedSource(Protocol):
     """Recordings that come prepared: a store, or a list of recordings behind a preprocessor."""
 
-    preprocessor: Preprocessor
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """How the recordings were prepared."""
+        ...
 
     def __len__(self) -> int:
         """Count the recordings."""
@@ -98,7 +101,8 @@ class StorePart:
     @property
     def table(self) -> "pd.DataFrame":
         """The store's table, these rows only."""
-        return self.store.table.iloc[self.rows].reset_index(drop=True)
+        found: pd.DataFrame = self.store.table.iloc[self.rows].reset_index(drop=True)
+        return found
 
 
 def take_split(records: Any, split: str | None) -> Any:
@@ -121,7 +125,8 @@ def as_source(records: "Recordings", preprocessor: Preprocessor) -> PreparedSour
     """Make a source of whatever stands for recordings.
 
     Args:
-        records: paths, folders, ``ECGRecord``s, ``(array, fs, lead_names)``, a store, a corpus, or one of them.
+        records: paths, folders, ``ECGRecord``s, ``(array, fs, lead_names)``, a store, a corpus, or one
+            of them.
         preprocessor: the model's.
 
     Raises:
@@ -177,7 +182,9 @@ def _files(path: Path) -> Iterable[Path]:
     headers = sorted(path.rglob("*.hea"))
     found = headers or sorted(p for p in path.rglob("*.mat"))
     if not found:
-        raise DataError(f"{path}: no recording (.hea or .mat) is in this folder: give a folder that holds some")
+        raise DataError(
+            f"{path}: no recording (.hea or .mat) is in this folder: give a folder that holds some"
+        )
     yield from found
 
 

@@ -38,7 +38,8 @@ class _Layer(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :])
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, count, width))
-        return x + self.down(F.gelu(self.up(self.norm_2(x))))
+        out: Tensor = x + self.down(F.gelu(self.up(self.norm_2(x))))
+        return out
 
 
 def _positions(times: Tensor, width: int) -> Tensor:
@@ -92,7 +93,9 @@ class ViT1d(nn.Module):
         mask = F.pad(time_mask, (0, rest)).view(len(signal), -1, self.patch).any(-1)
         mask = mask | ~mask.any(1, keepdim=True)
         x = self.embed(signal * self.scale_per_mv).transpose(1, 2)
-        times = (torch.arange(x.shape[1], device=x.device, dtype=torch.float32) + 0.5) * (self.patch / self.fs)
+        times = (torch.arange(x.shape[1], device=x.device, dtype=torch.float32) + 0.5) * (
+            self.patch / self.fs
+        )
         x = x + _positions(times, self.width).to(x.dtype) + self.missing((~lead_mask).to(x.dtype))[:, None]
         for layer in self.layers:
             x = layer(x, mask)

@@ -119,7 +119,7 @@ class ZeroShotClassifier:
         the prior's logit. It ranks as ``decision_function`` does and is not calibrated.
         """
         scores = self.decision_function(records, split=split, batch_size=batch_size, on_error=on_error)
-        return self._probability(scores)
+        return self.probability(scores)
 
     def predict(
         self,
@@ -133,7 +133,8 @@ class ZeroShotClassifier:
         probability = self.predict_proba(records, split=split, batch_size=batch_size, on_error=on_error)
         return (np.nan_to_num(probability) >= 0.5).astype(np.int8)
 
-    def _probability(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def probability(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Turn ``decision_function``'s scores ``(n, n_labels)`` into what ``predict_proba`` gives."""
         logit = self._logit + 1.5 * self._map.standardised(scores)
         return (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
 

@@ -70,7 +70,8 @@ class PhraseMap:
 
     def standardised(self, scores: Floats) -> Floats:
         """Scores of labels in spreads; even at twice the spread above nothing in common."""
-        return scores / np.float32(self.spread) - np.float32(2.0)
+        found: Floats = scores / np.float32(self.spread) - np.float32(2.0)
+        return found
 
 
 def _soft_maximum(parts: Floats, sharpness: float = 4.0) -> Floats:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from ecgclip.prompts.entries import Label, Phrase
 from ecgclip.prompts.schema import NAMING_KINDS
@@ -14,6 +15,7 @@ _SEVERAL = re.compile(r"[,;/]|\b(and|or|with|und|oder|mit|och|eller|med)\b", re.
 _SELF_NAMING = ("name", "scp", "abbreviation", "")
 
 
+@lru_cache(maxsize=8192)
 def words(text: str) -> tuple[str, ...]:
     """Split a text into words, lower-case, without the endings of inflection (T-Wellen: t, well)."""
     plain = text.replace("(s)", "").replace("(es)", "").lower()

@@ -136,7 +136,9 @@ def build_parts(recipe: Recipe, store: Store) -> Parts:
     lists = statement_lists(store.table, recipe.reports.findings)
     texts = TrainingTexts([lists[k] for k in rows], sampling=recipe.reports.statement_sampling)
     if not texts.vocabulary:
-        raise DataError(f"{store.path}: no report of the training part says anything: pretraining needs reports")
+        raise DataError(
+            f"{store.path}: no report of the training part says anything: pretraining needs reports"
+        )
     empty = sum(not len(row) for row in texts.rows)
     return Parts(store, rows, texts, ValidationSet.of(store, held, [lists[k] for k in held]), empty)
 

@@ -27,7 +27,11 @@ _ORDER, _SIZE, _PICK = 101, 102, 103  # streams of a record's key; augmentation 
 
 def statement_lists(table: pd.DataFrame, findings: str) -> list[tuple[str, ...]]:
     """Statements of each row as the recipe reads them: ``canonical``, ``raw`` or ``both``."""
-    columns = {"canonical": ["statements"], "raw": ["raw_statements"], "both": ["statements", "raw_statements"]}
+    columns = {
+        "canonical": ["statements"],
+        "raw": ["raw_statements"],
+        "both": ["statements", "raw_statements"],
+    }
     lists = [table[name].tolist() for name in columns[findings]]
     return [tuple(dict.fromkeys(text for part in row for text in part)) for row in zip(*lists, strict=True)]
 
@@ -75,7 +79,8 @@ class TrainingTexts:
         sizes = uniforms(keys, _SIZE, 1)[:, 0]
         picks = uniforms(keys, _PICK, max(1, longest))
         chosen = [
-            self._sample(self.rows[p], size, pick) for p, size, pick in zip(positions, sizes, picks, strict=True)
+            self._sample(self.rows[p], size, pick)
+            for p, size, pick in zip(positions, sizes, picks, strict=True)
         ]
         sets: dict[frozenset[int], int] = {}
         groups = np.array([sets.setdefault(frozenset(ids.tolist()), len(sets)) for ids in chosen])

@@ -34,7 +34,7 @@ _FIGURE = "findings"
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies in bfloat16: CUDA from compute capability 8, CPUs with AMX or AVX512-BF16."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)
@@ -105,9 +105,7 @@ class Loop:
         if precision == "auto":
             precision = "bfloat16" if multiplies_bfloat16(self.device) else "float32"
         self.precision = precision
-        return lambda: torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
-        )
+        return lambda: torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
     def run(self) -> None:
         """Train from the last checkpoint, or the start, to the end; leaves the chosen weights in the model."""

@@ -25,7 +25,7 @@ from .recipe import Recipe, load_recipe
 from .run_folder import Run, claim, write_json
 from .validation import settle_readouts
 
-__all__ = ["pretrain"]
+__all__ = ["preparation_line", "pretrain"]
 
 _SETS_OF = {
     "scp": ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm"),
@@ -114,7 +114,7 @@ class _Pretraining:
     def _store(self) -> Store:
         """Prepare in the first process; the others wait and open."""
         if self.main:
-            build_store(self.recipe, self.data, _preparation_line(self.report))
+            build_store(self.recipe, self.data, preparation_line(self.report))
         self.accelerator.wait_for_everyone()
         return build_store(self.recipe, self.data, None)
 
@@ -154,7 +154,7 @@ class _Pretraining:
                 self.report(f"{name}: no table ({error})")
                 continue
             self.report(render_table(found.table, title=f"\n{name}, zero-shot, validation"))
-            means.append(float(found.table.loc["macro", "auroc"]))
+            means.append(found.macro)
             self._write(name, found, digest)
         if len(means) > 1:
             self.report(f"\nmean of the {len(means)} sets, validation: {sum(means) / len(means):.3f}")
@@ -166,7 +166,9 @@ class _Pretraining:
             "split": "validation",
             "corpus": self.recipe.data.corpus.kind,
             "model": digest,
-            "rows": [{k: (None if v != v else v) for k, v in row.items()} for row in table.to_dict("records")],
+            "rows": [
+                {k: (None if v != v else v) for k, v in row.items()} for row in table.to_dict("records")
+            ],
         }
         write_json(self.path / "evaluation" / f"validation-{name}.json", record)
         folder = self.path / "scores"
@@ -185,10 +187,12 @@ def _keep_bank_texts(model: ECGTextModel) -> None:
         model.text_vectors(PromptBank.load(name).texts)
 
 
-def _preparation_line(report: Callable[[str], None]) -> Callable[[Progress], None]:
+def preparation_line(report: Callable[[str], None] | None = None) -> Callable[[Progress], None]:
+    """Make what tells of preparation: a line every ten seconds and one at the end."""
     import time
 
     last = [0.0]
+    say = report or _to_stderr
 
     def tell(progress: Progress) -> None:
         now = time.monotonic()
@@ -196,7 +200,7 @@ def _preparation_line(report: Callable[[str], None]) -> Callable[[Progress], Non
             return
         last[0] = now
         rejected = f", {progress.rejected} rejected" if progress.rejected else ""
-        report(
+        say(
             f"prepared {progress.done} of {progress.total} recordings{rejected}, {progress.rate:.0f} a second, "
             f"{duration(progress.seconds_left)} left"
         )
@@ -208,5 +212,3 @@ def _has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-

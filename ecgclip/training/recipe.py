@@ -289,7 +289,18 @@ def _real_steps(location: tuple[int | str, ...], values: Any) -> tuple[str, ...]
 def _known_keys() -> set[str]:
     found: set[str] = set()
     todo: list[type[Section]] = [Recipe]
-    todo += [Simulated, OnDisk, Data, Preprocessing, AugmentationSection, Reports, ResNet, ViT, Bag, HuggingFace]
+    todo += [
+        Simulated,
+        OnDisk,
+        Data,
+        Preprocessing,
+        AugmentationSection,
+        Reports,
+        ResNet,
+        ViT,
+        Bag,
+        HuggingFace,
+    ]
     todo += [Local, Model, PlainTerm, LocalTerm, Optimizer, Schedule]
     for section in todo:
         found |= set(section.model_fields)

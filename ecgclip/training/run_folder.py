@@ -95,7 +95,9 @@ def claim(path: Path, recipe: Recipe, fingerprint: Mapping[str, str]) -> bool:
             raise DataError(f"{mark}: is damaged: delete {path} or choose another --out") from None
         if found != wanted:
             what = _difference(found, wanted)
-            raise DataError(f"{path}: holds a run with other settings ({what}): choose another --out or delete it")
+            raise DataError(
+                f"{path}: holds a run with other settings ({what}): choose another --out or delete it"
+            )
         return True
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise DataError(f"{path}: exists and is no run: choose another --out")
@@ -138,7 +140,16 @@ def _environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
-    for package in ("ecgclip", "torch", "accelerate", "numpy", "transformers", "tokenizers", "neurokit2", "wfdb"):
+    for package in (
+        "ecgclip",
+        "torch",
+        "accelerate",
+        "numpy",
+        "transformers",
+        "tokenizers",
+        "neurokit2",
+        "wfdb",
+    ):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

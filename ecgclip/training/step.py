@@ -173,7 +173,7 @@ def _alignment_batch(
     groups = torch.from_numpy(texts.groups).to(device)
     local = None
     if seen is not None:
-        z, beats, tokens, beat_mask, token_mask, beat_times = signals
+        _, beats, tokens, beat_mask, token_mask, beat_times = signals
         local = LocalEncoded(
             tokens=tokens,
             token_mask=token_mask,

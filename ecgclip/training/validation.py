@@ -34,7 +34,9 @@ class ValidationSet:
     says: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, store: Store, rows: npt.NDArray[np.int64], lists: Sequence[tuple[str, ...]]) -> "ValidationSet":
+    def of(
+        cls, store: Store, rows: npt.NDArray[np.int64], lists: Sequence[tuple[str, ...]]
+    ) -> "ValidationSet":
         """Build from the statements of the part's reports."""
         names = sorted({text for row in lists for text in row})
         place = {name: k for k, name in enumerate(names)}
@@ -105,9 +107,7 @@ def settle_readouts(
         config = replace(model.config, weights=weights, spreads=spreads)
         tried[share] = float(np.mean(auroc(joined(parts, config), held.says)))
     best = max(tried, key=lambda share: (round(tried[share], 4), share))
-    model.config = replace(
-        model.config, weights=(1.0 - best, *[best / count] * count), spreads=spreads
-    )
+    model.config = replace(model.config, weights=(1.0 - best, *[best / count] * count), spreads=spreads)
     return tried
 
 

@@ -89,7 +89,7 @@ def key_lines(path: str | Path) -> dict[tuple[str, ...], int]:
                 walk(child, here)
         elif isinstance(node, yaml.SequenceNode):
             for position, child in enumerate(node.value):
-                lines[(*at, str(position))] = child.start_mark.line + 1
+                lines[at + (str(position),)] = child.start_mark.line + 1  # noqa: RUF005 - Python 3.10
                 walk(child, (*at, str(position)))
 
     node = _compose(Path(path).read_text(encoding="utf-8"), str(path))

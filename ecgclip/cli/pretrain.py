@@ -1,0 +1,47 @@
+"""``ecgclip pretrain``: a recipe in, a run folder with a model out."""
+
+import argparse
+
+from .arguments import add_data, add_out, add_set, overrides
+
+NAME = "pretrain"
+HELP = "train a model by a recipe; goes on with an unfinished run"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        metavar="RECIPE",
+        help="YAML file; without one, the quickstart on simulated recordings",
+    )
+    add_data(parser, required=False, what="the corpus on disk, or a prepared store")
+    add_out(parser, "run folder (default: runs/<recipe name>)")
+    parser.add_argument("--seed", type=int, help="seed of everything random")
+    add_set(parser)
+    parser.add_argument(
+        "--plain", action="store_true", help="one line of progress at a time, no terminal tricks"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    import os
+
+    from ecgclip.training import pretrain
+
+    if args.plain:
+        os.environ["ECGCLIP_PLAIN"] = "1"
+    recipe = args.recipe or quickstart()
+    run_folder = pretrain(recipe, data=args.data, out=args.out, overrides=overrides(args))
+    print(f"run: {run_folder.path}")
+    print(f"next: ecgclip zero-shot {run_folder.path} --data YOUR-RECORDINGS --labels ptbxl-superclass")
+    return 0
+
+
+def quickstart() -> str:
+    """Path of the recipe that ships with the package."""
+    from importlib.resources import files
+
+    return str(files("ecgclip.training").joinpath("quickstart.yaml"))

@@ -1,0 +1,152 @@
+"""``ecgclip zero-shot``: a model and recordings in, a table or one row a recording out."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .arguments import add_data, add_json, add_labels, add_out, add_split
+
+if TYPE_CHECKING:
+    from ecgclip.models import ECGTextModel
+
+NAME = "zero-shot"
+HELP = "classify recordings by a model that was given no labels; a table where the corpus has labels"
+
+_DEFAULT_SETS = {
+    "scp": "ptbxl-superclass,ptbxl-subclass,ptbxl-form,ptbxl-rhythm",
+    "cpsc2018": "cpsc2018",
+    "snomed": "challenge-2021",
+    "csn": "csn",
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", metavar="RUN", help="run folder, model folder or hub id")
+    add_data(parser, required=True, what="a corpus, a store, a folder of recordings or one recording")
+    add_labels(parser)
+    add_split(parser)
+    add_out(parser, "write the scores, one row a recording and label (CSV or Parquet by the ending)")
+    add_json(parser)
+    parser.add_argument(
+        "--scores", action="store_true", help="one row a recording even where labels are known"
+    )
+    parser.add_argument("--allow-missing", action="store_true", help="go on where recordings are absent")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from ecgclip.models import ECGTextModel
+
+    model = ECGTextModel.from_pretrained(args.model)
+    corpus = _open(args.data, args.allow_missing)
+    systems = [s for s in corpus.table["code_system"].unique() if s != "none"]
+    labels = args.labels or _DEFAULT_SETS.get(systems[0] if systems else "", "ptbxl-superclass")
+    wanted = [name.strip() for name in labels.split(",") if name.strip()]
+    if systems and not args.scores and not any(_is_bank_file(name) for name in wanted):
+        return _tables(model, corpus, wanted, args)
+    return _rows(model, corpus, wanted, args)
+
+
+def _open(data: str, allow_missing: bool) -> Any:
+    from ecgclip.corpora import Store, open_corpus
+
+    if (Path(data) / "manifest.json").is_file():
+        return Store.open(data)
+    return open_corpus("auto", data, allow_missing=allow_missing)
+
+
+def _is_bank_file(name: str) -> bool:
+    return Path(name).suffix in (".yaml", ".yml")
+
+
+def _split(corpus: Any, asked: str | None) -> str | None:
+    """The split to read: what was asked; else validation where the corpus has one, else everything."""
+    if asked is not None:
+        return None if asked == "all" else asked
+    return "validation" if (corpus.table["split"] == "validation").any() else None
+
+
+def _tables(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from ecgclip.evaluation import render_table
+    from ecgclip.evaluation.evaluate import evaluation
+
+    split = _split(corpus, args.split)
+    means, found_json, long = [], {}, []
+    for name in wanted:
+        found = evaluation(model, corpus, name, split=split)
+        means.append(found.macro)
+        found_json[name] = json.loads(found.table.to_json(orient="index"))
+        long.append(found.long_scores().assign(labels=name))
+        if not args.json:
+            print(
+                render_table(found.table, title=f"{name}, zero-shot, {split or 'all recordings'}"), end="\n\n"
+            )
+            _tell_errors(found.errors)
+    if args.json:
+        print(json.dumps(found_json))
+    elif len(means) > 1:
+        print(f"mean of the {len(means)} sets: {sum(means) / len(means):.3f}")
+    _write(pd.concat(long, ignore_index=True), args.out)
+    return 0
+
+
+def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from ecgclip.models import take_split
+    from ecgclip.prompts import ZeroShotClassifier
+
+    part = take_split(corpus, None if args.split in (None, "all") else args.split)
+    ids = part.table["record_id"].to_numpy()
+    long, errors = [], {}
+    for name in wanted:
+        classifier = ZeroShotClassifier(model, name)
+        scores = classifier.decision_function(part, on_error="mark")
+        probability = classifier.probability(scores)
+        errors = {str(ids[k]): why for k, why in classifier.errors_.items()}
+        for k, record in enumerate(ids):
+            order = (-scores[k]).argsort()
+            rows = [(record, name, classifier.classes_[j], scores[k, j], probability[k, j]) for j in order]
+            long.append(pd.DataFrame(rows, columns=["record", "labels", "label", "score", "probability"]))
+    table = pd.concat(long, ignore_index=True)
+    if args.json:
+        print(table.to_json(orient="records"))
+    elif args.out is None or len(ids) == 1:
+        print(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+        print(
+            "\nscore ranks recordings within a label; probability rests on a stated prior of 0.1, uncalibrated"
+        )
+    _tell_errors(errors)
+    _write(table, args.out)
+    return 1 if len(errors) == len(ids) else 0
+
+
+def _tell_errors(errors: dict[str, str]) -> None:
+    if not errors:
+        return
+    sys.stderr.write(f"{len(errors)} recordings could not be read and were left out:\n")
+    for record, why in list(errors.items())[:10]:
+        sys.stderr.write(f"  {record}: {why}\n")
+    if len(errors) > 10:
+        sys.stderr.write(f"  and {len(errors) - 10} more\n")
+
+
+def _write(table: Any, out: str | None) -> None:
+    if out is None:
+        return
+    import os
+
+    path = Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    if path.suffix == ".parquet":
+        table.to_parquet(temporary)
+    else:
+        table.to_csv(temporary, index=False)
+    os.replace(temporary, path)
+    print(f"scores: {path}")
