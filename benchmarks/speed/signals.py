@@ -1,11 +1,10 @@
 """Milliseconds of each step from a recording to an augmented batch.
 
-Run: ``python benchmarks/speed/signals.py [FOLDER_OF_100_HZ_WFDB_RECORDS]``. Medians; one thread for
-preparation, torch's default number of threads for augmentation.
+Run: ``python benchmarks/speed/signals.py [FOLDER_OF_100_HZ_WFDB_RECORDS]``. The least of many
+runs, so that a busy machine does not count; torch's default number of threads.
 """
 
 import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -31,15 +30,14 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def milliseconds(step: Callable[[], object], times: int = 50) -> float:
-    """Median duration of a step after one call to warm up."""
-    step()
+def milliseconds(step: Callable[[], object], times: int = 100) -> float:
+    """Shortest duration of a step."""
     durations = []
     for _ in range(times):
         start = time.perf_counter()
         step()
         durations.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(durations)
+    return 1e3 * min(durations)
 
 
 def recording(fs: float, seed: int = 0) -> ECGRecord:

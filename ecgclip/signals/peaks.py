@@ -26,14 +26,15 @@ _STRENGTH_S = 0.09  # width over which the steepness of a candidate is measured:
 _WEAKEST = 0.3  # of the record's median steepness; weaker candidates are T waves, P waves and noise in pauses
 _FAINTEST = 2.0  # standard deviations a second: what nowhere gets steeper has no QRS
 _CLOSEST_S = 0.25  # of two candidates closer than this the steeper one stays: 240 beats a minute
+_EDGE_S = 0.03  # a peak nearer to an end than this may be the flank of a complex cut off
 _REACH_S = 0.08  # how far the extremum may lie from the candidate
 
 
 def r_peaks(signal: FloatArray, lead_mask: npt.NDArray[np.bool_], fs: float) -> FloatArray:
     """Times of the R-peaks in seconds, ascending; empty where none is found.
 
-    The peak is where the leads deviate most from their local mean, whatever their sign. A beat whose
-    extremum is the first or the last sample is left out. Detection: neurokit2's own method (Makowski et al.
+    The peak is where the leads deviate most from their local mean, whatever their sign. A beat within
+    0.03 s of either end is left out. Detection: neurokit2's own method (Makowski et al.
     2021), which thresholds the smoothed gradient against its running mean.
 
     Args:
@@ -53,15 +54,16 @@ def r_peaks(signal: FloatArray, lead_mask: npt.NDArray[np.bool_], fs: float) -> 
     slope = np.pad(np.median(np.abs(np.gradient(level, axis=1)), axis=0), margin, mode="reflect")
     lead = np.maximum(_smooth(slope, _SLOPE_S * fs), 0.0) ** _CONTRAST
     result = ecg_findpeaks(lead, fs, method="neurokit", mindelay=0.12, gradthreshweight=_THRESHOLD)
-    found = np.asarray(result["ECG_R_Peaks"], dtype=np.int64)
-    steepness = _smooth(slope, _STRENGTH_S * fs)[found]
+    found = _inside(np.asarray(result["ECG_R_Peaks"], dtype=np.int64) - margin, n_times)
+    steepness = _smooth(slope, _STRENGTH_S * fs)[found + margin]
     if not found.size or steepness.max() * fs < _FAINTEST:
         return np.zeros(0, dtype=np.float32)
     kept = _thin_out(found, steepness, _CLOSEST_S * fs)
-    kept = kept[(found[kept] >= margin) & (found[kept] < margin + n_times)]
-    kept = kept[steepness[kept] >= _WEAKEST * np.median(steepness[kept])] if kept.size else kept
-    peaks = _to_extremum(found[kept] - margin, np.abs(level).mean(axis=0), round(_REACH_S * fs))
-    return (peaks / fs).astype(np.float32)
+    kept = kept[steepness[kept] >= _WEAKEST * np.median(steepness[kept])]
+    peaks = _to_extremum(found[kept], np.abs(level).mean(axis=0), round(_REACH_S * fs))
+    peaks = peaks[(peaks >= _EDGE_S * fs) & (peaks < n_times - _EDGE_S * fs)]
+    times: FloatArray = (peaks / fs).astype(np.float32)
+    return times
 
 
 def _smooth(rows: Array, width: float) -> npt.NDArray[np.float64]:
@@ -70,6 +72,12 @@ def _smooth(rows: Array, width: float) -> npt.NDArray[np.float64]:
 
     result: npt.NDArray[np.float64] = uniform_filter1d(rows, max(1, round(width)), axis=-1, output=np.float64)
     return result
+
+
+def _inside(found: Positions, n_times: int) -> Positions:
+    """Candidates in the mirrored ends brought back to what they mirror: an end's beat may show only there."""
+    found = np.abs(found)
+    return np.unique(np.where(found >= n_times, 2 * (n_times - 1) - found, found))
 
 
 def _thin_out(found: Positions, steepness: Array, closest: float) -> Positions:
@@ -84,10 +92,9 @@ def _thin_out(found: Positions, steepness: Array, closest: float) -> Positions:
 
 
 def _to_extremum(found: Positions, deviation: Array, reach: int) -> Positions:
-    """Move each candidate to the largest deviation within `reach`; drop those at an end of the recording."""
+    """Move each candidate to the largest deviation within `reach`."""
     if not found.size:
         return found
     around = found[:, None] + np.arange(-reach, reach + 1)
     inside = np.clip(around, 0, deviation.size - 1)
-    peaks = np.unique(inside[np.arange(found.size), np.argmax(deviation[inside], axis=1)])
-    return peaks[(peaks > 0) & (peaks < deviation.size - 1)]
+    return np.unique(inside[np.arange(found.size), np.argmax(deviation[inside], axis=1)])

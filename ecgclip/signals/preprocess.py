@@ -159,10 +159,13 @@ class Preprocessor:
         known = {field.name for field in fields(cls)}
         if extra := sorted(set(settings) - known):
             raise UsageError(f"preprocessor: unknown key {extra[0]!r}: there is {', '.join(sorted(known))}")
-        values = dict(settings)
-        if "band" in values:
-            values["band"] = tuple(values["band"])
-        return cls(**values)
+        try:
+            band = tuple(float(edge) for edge in settings.get("band", cls.band))
+            fs, order = float(settings.get("fs", cls.fs)), int(settings.get("order", cls.order))
+            version = int(settings.get("version", cls.version))
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"preprocessor: {dict(settings)!r} holds something that is no number") from error
+        return cls(fs=fs, band=band, order=order, version=version)  # type: ignore[arg-type]
 
     @property
     def hash(self) -> str:

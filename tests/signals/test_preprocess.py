@@ -110,6 +110,9 @@ def test_settings_survive_a_dictionary_and_the_hash_sees_every_one():
         ({"fs": 20}, "50 to 10000 Hz"),
         ({"order": 0}, "order 0"),
         ({"version": 0}, "version 0"),
+        ({"band": [0.5, 20, 40]}, "not a lower and an upper edge"),
+        ({"band": None}, "no number"),
+        ({"fs": "fast"}, "no number"),
         ({"bands": [1, 2]}, "unknown key 'bands'"),
     ],
 )
