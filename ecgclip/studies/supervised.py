@@ -1,0 +1,160 @@
+"""The supervised twin: the same encoders, augmentation and schedule, given the labels."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ecgclip.corpora import Store, label_set
+from ecgclip.evaluation import auroc_table
+from ecgclip.models import ECGTextModel, ModelConfig, StorePart, window_batches
+from ecgclip.reports import train_wordpiece
+from ecgclip.signals import SignalBatch
+from ecgclip.training.assembly import build_augmentation, build_preprocessor
+from ecgclip.training.average import MovingAverage
+from ecgclip.training.batches import Order, Rows, load_batch, signed
+from ecgclip.training.loop import learning_rate, multiplies_bfloat16
+from ecgclip.training.recipe import Recipe
+
+__all__ = ["Supervised", "SupervisedTwin", "train_supervised"]
+
+_SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
+
+
+class SupervisedTwin(nn.Module):
+    """Both signal branches of a model under one linear layer to the labels.
+
+    Args:
+        recipe: whose encoders are taken.
+        n_labels: outputs.
+    """
+
+    def __init__(self, recipe: Recipe, n_labels: int) -> None:
+        super().__init__()
+        section = recipe.model
+        config = ModelConfig(
+            dim=section.dim,
+            signal=section.signal.model_dump(),
+            text={"kind": "bag", "width": 8, "tokenizer": train_wordpiece(["ecg"], 64)},
+            local=None if section.local is None else section.local.model_dump(),
+        )
+        self.encoders = ECGTextModel(config, build_preprocessor(recipe))
+        width = int(self.encoders.signal_encoder.width)
+        self.head = nn.Linear(width + (0 if section.local is None else 2 * section.dim), n_labels)
+
+    def forward(self, batch: SignalBatch, keys: Tensor | None = None) -> Tensor:
+        """Logits ``(batch, n_labels)``."""
+        model = self.encoders
+        pooled = model.signal_encoder(batch.signal, batch.lead_mask, batch.time_mask, keys).pooled
+        parts = [pooled]
+        if model.local is not None:
+            seen = model.local(batch.signal, batch.lead_mask, batch.time_mask, batch.beats, batch.beat_mask)
+            weight = seen.beat_mask[:, :, None].to(seen.beats.dtype)
+            mean = (seen.beats * weight).sum(1) / weight.sum(1).clamp(min=1.0)
+            most = seen.beats.masked_fill(~seen.beat_mask[:, :, None], -1.0).amax(1)
+            parts += [mean * 4.0, most * 4.0]
+        logits: Tensor = self.head(torch.cat([part.to(pooled.dtype) for part in parts], dim=1))
+        return logits
+
+
+@dataclass(frozen=True, eq=False)
+class Supervised:
+    """A trained twin with the labels that it knows."""
+
+    twin: SupervisedTwin
+    codes: tuple[str, ...]
+
+    def scores(self, store: Store, rows: Rows) -> npt.NDArray[np.float32]:
+        """Logits ``(n, n_labels)`` of rows of a store, the maximum over windows."""
+        part = StorePart(store, rows)
+        found = np.full((len(rows), len(self.codes)), -np.inf, dtype=np.float32)
+        self.twin.eval()
+        with torch.inference_mode():
+            for batch in window_batches(part, batch_size=128, on_error="raise", errors={}):
+                np.maximum.at(found, batch.owner, self.twin(batch.batch).float().numpy())
+        return found
+
+    def tables(self, store: Store, rows: Rows, sets: tuple[str, ...] = _SETS) -> dict[str, pd.DataFrame]:
+        """AUROC table of each label set, super-labels by the largest logit of their statements."""
+        scores = self.scores(store, rows)
+        table = store.table.iloc[rows]
+        place = {code: k for k, code in enumerate(self.codes)}
+        tables = {}
+        for name in sets:
+            wanted = label_set(name)
+            columns = []
+            for code in wanted.codes:
+                members = [c for c in self.codes if c in place and code in _classes(name, c)]
+                columns.append(scores[:, [place[c] for c in members]].max(axis=1))
+            tables[name] = auroc_table(
+                np.stack(columns, axis=1), wanted.matrix(table), wanted.codes, table["patient_id"].to_numpy()
+            )
+        return tables
+
+
+def _classes(name: str, code: str) -> tuple[str, ...]:
+    """The classes of a set that a statement belongs to."""
+    wanted = label_set(name)
+    return tuple(wanted.codes[k] for k in wanted.columns_of(code, "scp"))
+
+
+def train_supervised(
+    recipe: Recipe,
+    store: Store,
+    rows: Rows,
+    *,
+    epochs: int | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Supervised:
+    """Train the twin on all statements of ``ptbxl-all`` by binary cross-entropy.
+
+    Args:
+        recipe: encoders, augmentation, optimizer and schedule.
+        store: the prepared store.
+        rows: training recordings.
+        epochs: instead of the recipe's.
+        report: told the progress, a line now and then.
+    """
+    wanted = label_set("ptbxl-all")
+    targets = torch.from_numpy(wanted.matrix(store.table.iloc[rows]).astype(np.float32))
+    order = Order(len(rows), min(recipe.schedule.batch_size, len(rows)), recipe.seed)
+    steps = order.steps_per_epoch * (epochs or recipe.schedule.epochs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        twin = SupervisedTwin(recipe, len(wanted.codes))
+    live = [p for name, p in twin.named_parameters() if "text" not in name]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in live if p.dim() >= 2], "weight_decay": recipe.optimizer.weight_decay},
+        {"params": [p for p in live if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.optimizer.lr, fused=True)
+    average = MovingAverage(twin, recipe.schedule.average)
+    augmentation = build_augmentation(recipe)
+    fast = multiplies_bfloat16(torch.device("cpu"))
+    began = time.monotonic()
+    twin.train()
+    for step, epoch, positions in order.steps(0, steps):
+        keys = order.keys(epoch, positions)
+        batch = augmentation(load_batch(store, rows[positions]), keys)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+            logits = twin(batch, signed(keys))
+        loss = F.binary_cross_entropy_with_logits(logits.float(), targets[positions])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(live, recipe.optimizer.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, recipe.optimizer.lr, recipe.optimizer.warmup)
+        optimizer.step()
+        average.update(step)
+        if report is not None and (step + 1) % 100 == 0:
+            rate = (step + 1) * order.batch_size / (time.monotonic() - began)
+            report(f"step {step + 1} of {steps} | loss {float(loss.detach()):.4f} | {rate:.0f} records/s")
+    average.put(average.state())
+    return Supervised(twin, tuple(wanted.codes))
