@@ -1,0 +1,436 @@
+"""Entropic optimal transport, balanced or with relaxed marginals, for a batch of small problems.
+
+For each problem of the batch, with cost ``C (n, m)``, weights ``a (n,)`` and ``b (m,)``:
+
+    value = min over P >= 0 of  <P, C> + reg KL(P | a b^T) + rho_a KL(P 1 | a) + rho_b KL(P^T 1 | b)
+
+    KL(p | q) = sum p log(p / q) - sum p + sum q
+
+``rho`` infinite holds a marginal exactly, finite relaxes it, 0 forgets it. The optimum has the form
+
+    P_ij = a_i b_j exp((f_i + g_j - C_ij) / reg)
+
+and Sinkhorn's iteration sets each potential to its optimum given the other (Cuturi 2013; Chizat et al. 2018):
+
+    f_i = -alpha reg log sum_j b_j exp((g_j - C_ij) / reg),      alpha = rho_a / (rho_a + reg)
+    g_j = -beta  reg log sum_i a_i exp((f_i - C_ij) / reg),      beta  = rho_b / (rho_b + reg)
+
+From here on everything is in units of ``reg``: M = C / reg, F = f / reg, G = g / reg.
+
+*Kernel domain.* With K = exp(F0 + G0 - M) an iteration is two products, u = e0 (K b v)^-alpha and likewise v,
+where F = F0 + log u. It holds while u and v stay in floating range; F0 and G0 start as the row and column minima
+of M and take up u and v when they grow (Schmitzer 2019). *Log domain.* A problem whose scalings left the range
+takes its iterations again as log-sum-exp, and goes on in the kernel domain from where that ends.
+
+*Newton.* Let T be one iteration on log v. Near the optimum it contracts by its Jacobian J, slowly if ``reg`` is
+small; its fixed point is found sooner by Newton's step log v += (I - J)^-1 (T(log v) - log v), with
+
+    I - J = diag(c / beta)^-1 (diag(c / beta) - P^T diag(alpha / r) P),       r = P 1,  c = P^T 1
+
+(Brauer et al. 2017), kept whole where it lowers the error, else as long as raises the dual objective most.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from ecgclip.errors import UsageError, unknown_name
+
+from .sinkhorn_gradient import attach_plan, attach_value, marginal_penalty, schur, solve_schur, unrolled
+from .sinkhorn_problem import Problem, Relaxation, SinkhornWarning, pose, warn_unconverged
+
+__all__ = ["SinkhornResult", "SinkhornWarning", "sinkhorn", "sinkhorn_divergence"]
+
+SWEEPS = 8  # iterations between looks at the error, each followed by a Newton step
+NEWTON_LIMIT = 512  # columns beyond which the Newton system costs more than it saves
+GAIN = 0.9  # a whole Newton step is kept if the error falls below this share;
+STEPS = (8.0, 2.0, 0.5)  # else it is shortened to these changes of log v
+
+
+@dataclass(frozen=True, eq=False)
+class SinkhornResult:
+    """What `sinkhorn` found; for one ``(n, m)`` problem the batch axis is dropped everywhere.
+
+    Attributes:
+        plan: ``(batch, n, m)``, the mass that moves from row to column.
+        value: ``(batch,)``, the minimum, differentiable by cost and weights. It is computed as the dual objective,
+            whose error is of second order in the marginal error.
+        converged: ``(batch,)`` bool.
+        iterations: ``(batch,)`` int64, counted for each problem by itself.
+        marginal_error: ``(batch,)``; balanced, the L1 distance of the marginal of the shorter side to its weights
+            (the longer is met exactly); relaxed, the L1 change of it that one more iteration makes.
+        potentials: ``f (batch, n)`` and ``g (batch, m)`` in units of the cost, for a warm start.
+    """
+
+    plan: Tensor
+    value: Tensor
+    converged: Tensor
+    iterations: Tensor
+    marginal_error: Tensor
+    potentials: tuple[Tensor, Tensor]
+
+
+class _Iteration:
+    """Problems that are still running: kernel, scalings, and the updates on them."""
+
+    def __init__(self, problem: Problem, scaled: Tensor, f: Tensor, g: Tensor) -> None:
+        self.problem, self.scaled = problem, scaled
+        self.a, self.b = problem.a, problem.b
+        self.log_range = 80.0 if scaled.dtype == torch.float32 else 690.0
+        self.f0, self.g0 = f, g
+        self.kernel = self._kernel(f, g, scaled)
+        self.kernel_t = self.kernel.transpose(1, 2).contiguous()
+        self.u, self.v = torch.ones_like(f), torch.ones_like(g)
+
+    def _kernel(self, f: Tensor, g: Tensor, scaled: Tensor) -> Tensor:
+        """``exp(F + G - M)``, zero below floating range."""
+        exponent = (f[:, :, None] + g[:, None, :] - scaled).clamp_(max=self.log_range)
+        return exponent.masked_fill_(exponent < -self.log_range, -math.inf).exp_()
+
+    def potentials(self) -> tuple[Tensor, Tensor]:
+        """F ``(batch, n)`` and G ``(batch, m)``."""
+        return self.f0 + self.u.log(), self.g0 + self.v.log()
+
+    def rows(self, v: Tensor) -> Tensor:
+        """The u that is optimal for v."""
+        total = torch.bmm((self.b * v)[:, None, :], self.kernel_t)[:, 0]
+        return self._power(total, self.problem.alpha, self.f0)
+
+    def columns(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """The v that is optimal for u, and the sums it follows from."""
+        total = torch.bmm((self.a * u)[:, None, :], self.kernel)[:, 0]
+        return self._power(total, self.problem.beta, self.g0), total
+
+    def _power(self, total: Tensor, power: float, base: Tensor) -> Tensor:
+        """exp(-power log total - (1 - power) base), finite whatever comes."""
+        total = total.clamp(min=torch.finfo(total.dtype).tiny)
+        if power == 1:
+            return total.reciprocal()
+        return (-power * total.log() - (1 - power) * base).clamp_(max=self.log_range + 5).exp_()
+
+    def sweep(self) -> None:
+        """One iteration; the row marginal is optimal afterwards."""
+        self.v, _ = self.columns(self.u)
+        self.u = self.rows(self.v)
+
+    def error(self, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """L1 change ``(batch,)`` of the column marginal that the next iteration would make, its v, and sum P."""
+        new, total = self.columns(u)
+        column = self.b * total
+        return (column * (new - v).abs()).sum(1), new, (column * v).sum(1)
+
+    def plan(self) -> Tensor:
+        """P ``(batch, n, m)``."""
+        return (self.a * self.u)[:, :, None] * self.kernel * (self.b * self.v)[:, None, :]
+
+    def newton(self, error: Tensor, new: Tensor, mass: Tensor, tol: float) -> Tensor:
+        """Newton step on log v where the error exceeds ``tol``; returns the error after it.
+
+        The whole step is kept if it lowers the error, else the length among ``STEPS`` that raises the dual most.
+        """
+        plan, problem = self.plan(), self.problem
+        row, column = plan.sum(2), plan.sum(1)
+        stiff = column / problem.beta
+        inverse = torch.where(row > 0, problem.alpha / row, 0.0)
+        ahead = torch.where(column > 0, (new / self.v).log(), 0.0)
+        step = solve_schur(schur(plan, inverse, stiff, problem.balanced), stiff * ahead)
+        if problem.balanced:  # a constant between the potentials is free: the shortest step
+            step = step - 0.5 * (step.amax(1, keepdim=True) + step.amin(1, keepdim=True))
+        base_u, base_v, todo = self.u, self.v, error > tol
+        longest, best = step.abs().amax(1, keepdim=True), mass
+        for limit in (math.inf, *STEPS):
+            v = base_v * (step * (limit / longest).clamp(max=1.0)).exp()
+            u = self.rows(v)
+            tried, _, moved = self.error(u, v)
+            if limit == math.inf:
+                kept = todo & (tried < GAIN * error)
+                todo = todo & ~kept
+            else:
+                dual = self._dual(u, v, moved)
+                kept = todo & (dual > best)
+                best = torch.where(kept, dual, best)
+            self.u, self.v = torch.where(kept[:, None], u, self.u), torch.where(kept[:, None], v, self.v)
+            error = torch.where(kept, tried, error)
+            if not bool(todo.any()):
+                break
+            if limit == math.inf:
+                best = self._dual(base_u, base_v, mass)
+        return error
+
+    def _dual(self, u: Tensor, v: Tensor, mass: Tensor) -> Tensor:
+        """Dual objective ``(batch,)`` up to a constant."""
+        sides = ((self.a, self.f0, u, self.problem.rho_a), (self.b, self.g0, v, self.problem.rho_b))
+        value = -mass.double()
+        for weights, base, scaling, rho in sides:
+            potential = torch.where(weights > 0, base.double() + scaling.double().log(), 0.0)
+            value = value + (weights * marginal_penalty(potential, rho, self.problem.reg)).sum(1)
+        return value
+
+    def strayed(self) -> tuple[Tensor, Tensor]:
+        """Problems ``(batch,)`` whose scalings left the range where the kernel domain holds, or will soon.
+
+        An entry that the kernel rounds to zero may not matter at the present scalings either: for that, the
+        largest two together stay 25 below the range.
+        """
+        u = torch.where(self.a > 0, self.u.log(), 0.0)
+        v = torch.where(self.b > 0, self.v.log(), 0.0)
+        widest = torch.maximum(u.abs().amax(1), v.abs().amax(1))
+        together = u.amax(1) + v.amax(1)
+        holds = (widest < self.log_range) & (together < self.log_range - 25)
+        return ~holds, holds & ((widest > 0.4 * self.log_range) | (together > 0.4 * self.log_range))
+
+    def take_up(self, chosen: Tensor, f: Tensor, g: Tensor) -> None:
+        """Build the kernel of the chosen problems at new potentials, scalings one."""
+        self.f0, self.g0 = self.f0.index_copy(0, chosen, f), self.g0.index_copy(0, chosen, g)
+        kernel = self._kernel(f, g, self.scaled[chosen])
+        self.kernel[chosen], self.kernel_t[chosen] = kernel, kernel.transpose(1, 2)
+        self.u, self.v = self.u.index_fill(0, chosen, 1.0), self.v.index_fill(0, chosen, 1.0)
+
+    def keep(self, chosen: Tensor) -> None:
+        """Drop the problems that are not chosen."""
+        self.a, self.b, self.scaled = self.a[chosen], self.b[chosen], self.scaled[chosen]
+        self.kernel, self.kernel_t = self.kernel[chosen], self.kernel_t[chosen]
+        self.f0, self.g0, self.u, self.v = self.f0[chosen], self.g0[chosen], self.u[chosen], self.v[chosen]
+
+
+def _log_sweeps(
+    state: _Iteration, chosen: Tensor, start: tuple[Tensor, Tensor], count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Iterations in the log domain from ``start``: F, G and the error of the chosen problems."""
+    f, g, scaled = start[0][chosen], start[1][chosen], state.scaled[chosen]
+    b = state.b[chosen]
+    log_a, log_b = state.a[chosen].log(), b.log()
+
+    def facing(potential: Tensor, log_weights: Tensor, dim: int) -> Tensor:
+        total = torch.logsumexp((potential + log_weights).unsqueeze(3 - dim) - scaled, dim)
+        return torch.where(total > -math.inf, total, 0.0)
+
+    for _ in range(count):
+        g = -state.problem.beta * facing(f, log_a, 1)
+        f = -state.problem.alpha * facing(g, log_b, 2)
+    total = facing(f, log_a, 1)
+    change = torch.exp((1 - state.problem.beta) * total) - torch.exp(g + total)
+    return f, g, (b * change).abs().sum(1)
+
+
+def _start(
+    problem: Problem, scaled: Tensor, potentials: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor]:
+    """First F and G: the caller's, or the row minima of M and then the column minima of what is left.
+
+    Where a marginal is relaxed, the constant that may move between F and G is put where the dual is largest
+    (Séjourné et al. 2022).
+    """
+    if potentials is not None:
+        return potentials[0] / problem.reg, potentials[1] / problem.reg
+    absent = torch.where(problem.b > 0, 0.0, math.inf)[:, None, :]
+    f = torch.nan_to_num((scaled + absent).amin(2), posinf=0.0)
+    absent = torch.where(problem.a > 0, 0.0, math.inf)[:, :, None]
+    g = torch.nan_to_num((scaled - f[:, :, None] + absent).amin(1), posinf=0.0)
+    soft_a, soft_b = problem.reg / max(problem.rho_a, 1e-9), problem.reg / max(problem.rho_b, 1e-9)
+    if problem.balanced:
+        return f, g
+    log_a, log_b = problem.a.log(), problem.b.log()
+    excess = torch.logsumexp(log_b - soft_b * g, 1) - torch.logsumexp(log_a - soft_a * f, 1)
+    shift = torch.nan_to_num(excess / (soft_a + soft_b), posinf=0.0, neginf=0.0)[:, None]
+    return f - shift, g + shift
+
+
+class _Found:
+    """Where finished problems are laid down."""
+
+    def __init__(self, scaled: Tensor) -> None:
+        self.plan = torch.zeros_like(scaled)
+        self.f, self.g = torch.zeros_like(scaled[:, :, 0]), torch.zeros_like(scaled[:, 0])
+        self.error = torch.full_like(self.f[:, 0], math.inf)
+        self.iterations = torch.zeros_like(self.error, dtype=torch.int64)
+
+    def lay(self, where: Tensor, state: _Iteration, ready: Tensor, error: Tensor, count: int) -> None:
+        """Write down the problems ``ready`` of the running ones, ``where`` in the batch."""
+        f, g = state.potentials()
+        self.plan[where] = state.plan()[ready]
+        self.f[where], self.g[where], self.error[where] = f[ready], g[ready], error[ready]
+        self.iterations[where] = count
+
+
+def _solve(problem: Problem, tol: float, max_iter: int, potentials: tuple[Tensor, Tensor] | None) -> _Found:
+    """Run every problem until its error is at most ``tol`` or ``max_iter`` iterations are spent."""
+    scaled = (problem.cost / problem.reg).contiguous()
+    found = _Found(scaled)
+    running = torch.arange(len(scaled), device=scaled.device)
+    state = _Iteration(problem, scaled, *_start(problem, scaled, potentials))
+    by_newton = problem.alpha > 0 and problem.beta > 0 and scaled.shape[2] <= NEWTON_LIMIT
+    count = 0
+    while running.numel():
+        start, sweeps = state.potentials(), min(SWEEPS, max_iter - count)
+        for _ in range(sweeps):
+            state.sweep()
+        count += sweeps
+        error, new, mass = state.error(state.u, state.v)
+        if by_newton and count < max_iter and bool((error > tol).any()):
+            error = state.newton(error, new, mass, tol)
+            count += 1
+        lost, wide = state.strayed()
+        if bool((lost | wide).any()):
+            again, far = lost.nonzero()[:, 0], wide.nonzero()[:, 0]
+            f, g = state.potentials()
+            state.take_up(far, f[far], g[far])
+            f, g, log_error = _log_sweeps(state, again, start, sweeps)
+            state.take_up(again, f, g)
+            error = error.index_copy(0, again, log_error)
+        finished = (error <= tol) | (count >= max_iter)
+        if bool(finished.any()):
+            found.lay(running[finished], state, finished, error, count)
+            running = running[~finished]
+            state.keep(~finished)
+    return found
+
+
+def _run(
+    problem: Problem,
+    grad: str,
+    tol: float,
+    max_iter: int,
+    potentials: tuple[Tensor, Tensor] | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Value, plan, F, G, error and iterations, with the derivatives that ``grad`` asks for."""
+    if grad == "unroll":
+        return unrolled(problem, tol, max_iter, SWEEPS)
+    with torch.no_grad():
+        still = problem.detached()
+        if problem.cost.shape[1] < problem.cost.shape[2]:
+            pair = None if potentials is None else (potentials[1], potentials[0])
+            found = _solve(still.transposed(), tol, max_iter, pair)
+            plan, f, g = found.plan.transpose(1, 2), found.g, found.f
+        else:
+            found = _solve(still, tol, max_iter, potentials)
+            plan, f, g = found.plan, found.f, found.g
+    value = attach_value(problem, f, g, plan)
+    if grad == "implicit":
+        plan = attach_plan(problem, f, g, plan)
+    return value, plan, f, g, found.error, found.iterations
+
+
+def sinkhorn(
+    cost: Tensor | ArrayLike,
+    a: Tensor | ArrayLike | None = None,
+    b: Tensor | ArrayLike | None = None,
+    *,
+    reg: float,
+    reg_m: Relaxation = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    row_mask: Tensor | ArrayLike | None = None,
+    column_mask: Tensor | ArrayLike | None = None,
+    grad: Literal["envelope", "implicit", "unroll"] = "envelope",
+    potentials: tuple[Tensor, Tensor] | None = None,
+) -> SinkhornResult:
+    """Solve entropic transport problems, each by itself; the equations stand at the head of this module.
+
+    Computed in float32 whatever the autocast, in float64 where ``cost`` is; on the device of ``cost``.
+
+    Args:
+        cost: ``(batch, n, m)`` or ``(n, m)``.
+        a: ``(batch, n)`` or ``(n,)`` non-negative weights of the rows; None for uniform over the rows present. A
+            row of weight zero takes no part, whatever its cost.
+        b: ``(batch, m)`` or ``(m,)`` weights of the columns.
+        reg: strength of the entropic term, in units of the cost.
+        reg_m: penalty of the marginals: None holds both, a number relaxes both, a pair ``(rows, columns)`` each by
+            itself (None or infinity holds a side), as POT counts it.
+        tol: marginal error at which a problem stops.
+        max_iter: iterations at most.
+        row_mask: ``(batch, n)`` bool, True where a row is present; padding elsewhere.
+        column_mask: ``(batch, m)`` bool, likewise.
+        grad: how derivatives are found. ``envelope``: of the value alone, the plan is detached. ``implicit``: of
+            the plan too, by the implicit function theorem at the optimum. ``unroll``: through plain iterations in
+            the log domain, memory growing with their number.
+        potentials: ``(f, g)`` of an earlier result to start from.
+
+    Raises:
+        UsageError: shapes that do not fit, or a parameter out of its range.
+        DataError: a cost that is not finite, a negative weight, or held marginals of different mass.
+
+    Warns:
+        SinkhornWarning: once, if some problems stopped before ``tol``.
+    """
+    if grad not in ("envelope", "implicit", "unroll"):
+        raise unknown_name("grad", grad, ("envelope", "implicit", "unroll"))
+    if max_iter < 1 or not tol >= 0:
+        raise UsageError(f"max_iter={max_iter}, tol={tol}: expected at least 1 and at least 0")
+    device = cost.device.type if isinstance(cost, Tensor) else "cpu"
+    with torch.autocast(device_type=device, enabled=False):
+        problem = pose(cost, a, b, reg, reg_m, row_mask, column_mask)
+        if potentials is not None:
+            f, g = (p.detach().to(problem.cost) for p in potentials)
+            potentials = (f.expand(problem.a.shape), g.expand(problem.b.shape))
+        value, plan, f, g, error, iterations = _run(problem, grad, tol, max_iter, potentials)
+    converged = error.detach() <= tol
+    warn_unconverged(converged, error, tol, max_iter)
+    result = SinkhornResult(plan, value, converged, iterations, error, (f * reg, g * reg))
+    return result if len(getattr(cost, "shape", ())) == 3 else _only(result)
+
+
+def _only(result: SinkhornResult) -> SinkhornResult:
+    """The one problem of a batch of one."""
+    f, g = result.potentials
+    return SinkhornResult(
+        result.plan[0],
+        result.value[0],
+        result.converged[0],
+        result.iterations[0],
+        result.marginal_error[0],
+        (f[0], g[0]),
+    )
+
+
+def sinkhorn_divergence(
+    cost: Tensor | ArrayLike,
+    cost_a: Tensor | ArrayLike,
+    cost_b: Tensor | ArrayLike,
+    a: Tensor | ArrayLike | None = None,
+    b: Tensor | ArrayLike | None = None,
+    *,
+    reg: float,
+    reg_m: float | None = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    row_mask: Tensor | ArrayLike | None = None,
+    column_mask: Tensor | ArrayLike | None = None,
+) -> Tensor:
+    """Debiased entropic cost, zero where both sides are the same measure.
+
+    ``S = V(a, b) - V(a, a) / 2 - V(b, b) / 2 + reg (sum a - sum b)^2 / 2`` with V the value of `sinkhorn` (Feydy et
+    al. 2019; Séjourné et al. 2019 for relaxed marginals); the last term is zero where masses agree.
+
+    Args:
+        cost: ``(batch, n, m)`` or ``(n, m)`` between the two sides.
+        cost_a: ``(batch, n, n)`` among the rows, symmetric.
+        cost_b: ``(batch, m, m)`` among the columns, symmetric.
+        a: weights of the rows.
+        b: weights of the columns.
+        reg: strength of the entropic term.
+        reg_m: penalty of both marginals, None holds them.
+        tol: marginal error at which a problem stops.
+        max_iter: iterations at most.
+        row_mask: ``(batch, n)`` bool, True where a row is present.
+        column_mask: ``(batch, m)`` bool, likewise.
+
+    Returns:
+        ``(batch,)``, or a scalar for ``(n, m)``; differentiable by the costs and weights.
+    """
+    if isinstance(reg_m, tuple | list):
+        raise UsageError("reg_m: the divergence relaxes both sides alike, give one number")
+    sides = ((cost, a, b, row_mask, column_mask), (cost_a, a, a, row_mask, row_mask))
+    value, own_a, own_b = (
+        sinkhorn(c, x, y, reg=reg, reg_m=reg_m, tol=tol, max_iter=max_iter, row_mask=p, column_mask=q).value
+        for c, x, y, p, q in (*sides, (cost_b, b, b, column_mask, column_mask))
+    )
+    divergence = value - 0.5 * own_a - 0.5 * own_b
+    if reg_m is None or a is None or b is None:
+        return divergence
+    mass_a, mass_b = (torch.as_tensor(w).to(divergence).sum(-1) for w in (a, b))
+    return divergence + 0.5 * reg * (mass_a - mass_b) ** 2
