@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ecgclip.errors import DataError, UsageError, unknown_name
-from ecgclip.prompts.entries import KINDS, Label, Phrase, label_from_state, label_state, plain_label
+from ecgclip.prompts.entries import (
+    KINDS,
+    NAMING_KINDS,
+    Label,
+    Phrase,
+    label_from_state,
+    label_state,
+    plain_label,
+)
 
 __all__ = ["BANKS", "KINDS", "Label", "Phrase", "PromptBank"]
 
@@ -131,16 +139,24 @@ class PromptBank:
         Args:
             code: the label.
             lang: one language or several; None for all.
-            kinds: one kind of `KINDS` or several; None for all.
+            kinds: one kind of `KINDS` or several; None for those that name the finding: all but descriptions
+                ("PR interval of more than 200 ms" is also true of other labels), or all where there are no
+                others.
 
         Raises:
             UsageError: an unknown code, a language that the bank does not speak, an unknown kind.
         """
-        return _narrow(self.label(code).phrases, self._langs(lang), _kinds(kinds))
+        langs = self._langs(lang)
+        if kinds is None:
+            return _naming(_narrow(self.label(code).phrases, langs, None))
+        return _narrow(self.label(code).phrases, langs, _kinds(kinds))
 
     def parts(self, code: str) -> dict[str, tuple[Phrase, ...]]:
-        """Give the statements that make up a super-label, each with its phrases; empty for other labels."""
-        return dict(self.label(code).parts)
+        """Give the statements that make up a super-label, each with the phrases that name it.
+
+        Empty for a label that is not made of parts.
+        """
+        return {part: _naming(_narrow(found, None, None)) for part, found in self.label(code).parts.items()}
 
     def negation(self, code: str, lang: str | Iterable[str] | None = None) -> tuple[Phrase, ...]:
         """Give the phrases that say that the finding is not there; may be empty."""
@@ -223,6 +239,10 @@ def _narrow(
         if (langs is None or phrase.lang in langs) and (kinds is None or phrase.kind in kinds):
             kept.setdefault(phrase.text, phrase)
     return tuple(kept.values())
+
+
+def _naming(phrases: tuple[Phrase, ...]) -> tuple[Phrase, ...]:
+    return tuple(phrase for phrase in phrases if phrase.kind in NAMING_KINDS) or phrases
 
 
 def _all_phrases(label: Label) -> Iterator[Phrase]:

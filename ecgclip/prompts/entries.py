@@ -6,10 +6,13 @@ from typing import Any
 
 from ecgclip.errors import DataError
 
-__all__ = ["KINDS", "Label", "Phrase"]
+__all__ = ["KINDS", "NAMING_KINDS", "Label", "Phrase"]
 
 KINDS = ("name", "synonym", "abbreviation", "description", "scp")
 """Kinds of phrase: ``scp`` is the corpus' own wording, ``description`` says what one sees."""
+
+NAMING_KINDS = ("name", "synonym", "abbreviation", "scp", "")
+"""Kinds that name the finding; ``""`` is a phrase of a plain dict, whose kind nobody stated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ecgclip.prompts.bank import PromptBank
-from ecgclip.prompts.entries import Label, Phrase
+from ecgclip.prompts.entries import NAMING_KINDS, Label, Phrase
 from ecgclip.prompts.naming import Names, words
-from ecgclip.prompts.schema import NAMING_KINDS, read_faults
+from ecgclip.prompts.schema import read_faults
 
 __all__ = ["lint_bank", "lint_file"]
 
@@ -49,7 +49,7 @@ def lint_bank(bank: PromptBank, label_set_codes: Iterable[str] | None = None) ->
     Checked: a phrase shared by two labels, a phrase that names another label or something that its label
     excludes, a phrase that denies its own label, a lost noun, chatter, an empty phrase; against a label set,
     unknown codes and missing labels; in banks from files also language, kind, source, a name in English and
-    German, and at least three phrases in each of the two.
+    German, and at least three names, synonyms or abbreviations in each of the two.
 
     Args:
         bank: any bank; one made of a plain dict is not asked for languages and sources.
@@ -116,9 +116,9 @@ def _amount(label: Label, strict: bool) -> list[str]:
         return []
     faults = []
     for lang in LANGUAGES_NEEDED:
-        spoken = [phrase for phrase in label.phrases if phrase.lang == lang]
+        spoken = [p for p in label.phrases if p.lang == lang and p.kind in NAMING_KINDS]
         if len({words(phrase.text) for phrase in spoken}) < FEWEST_PHRASES:
-            faults.append(f"has fewer than {FEWEST_PHRASES} distinct phrases with lang {lang}")
+            faults.append(f"has fewer than {FEWEST_PHRASES} distinct names and synonyms with lang {lang}")
         if not any(phrase.kind in ("name", "scp") for phrase in spoken):
             faults.append(f"has no phrase of kind name with lang {lang}")
     return faults
@@ -162,12 +162,12 @@ def _other_labels(phrase: Phrase, label: Label, names: Names) -> list[str]:
 
 
 def _denial(phrase: Phrase, label: Label) -> list[str]:
+    names = [name.lower() for name in _own_names(phrase, label)]
     for clause in re.split(r"[,;.]\s", phrase.text.lower()):
-        for name in _own_names(phrase, label):
-            for found in re.finditer(re.escape(name.lower()), clause):
-                before, after = clause[: found.start()], clause[found.end() :]
-                if _DENIES_BEFORE.search(_without_articles(before)) or _DENIES_AFTER.search(after):
-                    return [f"{phrase.text!r} denies the label itself"]
+        for name in names:
+            before, said, after = clause.partition(name)
+            if said and (_DENIES_BEFORE.search(_without_articles(before)) or _DENIES_AFTER.search(after)):
+                return [f"{phrase.text!r} denies the label itself"]
     return []
 
 

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ecgclip.prompts.entries import Label, Phrase
-from ecgclip.prompts.schema import NAMING_KINDS
+from ecgclip.prompts.entries import NAMING_KINDS, Label, Phrase
 
 __all__ = ["Names", "contains", "words"]
 

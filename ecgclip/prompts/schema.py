@@ -12,13 +12,10 @@ from typing import Any
 
 from ecgclip.errors import DataError, unknown_name
 from ecgclip.prompts.bank import BANKS, PromptBank, shipped_path
-from ecgclip.prompts.entries import KINDS, Label, Phrase
+from ecgclip.prompts.entries import KINDS, NAMING_KINDS, Label, Phrase
 from ecgclip.prompts.strict_yaml import Section, parse
 
-__all__ = ["NAMING_KINDS", "read_bank", "read_faults"]
-
-NAMING_KINDS = ("name", "scp", "synonym", "abbreviation", "")
-"""Kinds of phrase that name a finding; a description says what one sees."""
+__all__ = ["read_bank", "read_faults"]
 
 _FILE_KEYS = ("name", "about", "from", "sources", "labels")
 _LABEL_KEYS = ("code", "name", "from", "drop", "parts", "excludes", "may_name", "phrases", "negation")

@@ -89,6 +89,15 @@ def test_phrases_by_language_and_kind():
     assert len(texts) == len(set(texts))
 
 
+def test_descriptions_are_given_when_asked_for():
+    bank = PromptBank.load("ptbxl-all")
+    described = bank.select(kinds="description")
+    for code in bank.labels:
+        assert "description" not in {phrase.kind for phrase in bank.phrases(code)}
+        assert bank.phrases(code, kinds="description") == described.phrases(code) != ()
+    assert len(bank.phrases("AFIB", kinds=KINDS)) > len(bank.phrases("AFIB"))
+
+
 def test_a_narrowed_bank_is_another_bank():
     bank = PromptBank.load("ptbxl-rhythm")
     german = bank.select(lang="de")

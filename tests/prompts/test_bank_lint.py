@@ -111,8 +111,8 @@ def test_too_few_phrases_and_no_name():
     few = tuple(phrase for phrase in label.phrases if phrase.lang == "en")[:2]
     thin = replace(bank, entries=(replace(label, phrases=few), *bank.entries[2:]))
     faults = lint_bank(thin)
-    assert "ptbxl-rhythm: label AFIB: has fewer than 3 distinct phrases with lang en" in faults
-    assert "ptbxl-rhythm: label AFIB: has fewer than 3 distinct phrases with lang de" in faults
+    assert "ptbxl-rhythm: label AFIB: has fewer than 3 distinct names and synonyms with lang en" in faults
+    assert "ptbxl-rhythm: label AFIB: has fewer than 3 distinct names and synonyms with lang de" in faults
     assert "ptbxl-rhythm: label AFIB: has no phrase of kind name with lang de" in faults
 
 
