@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .findings import draw_patient
+from .measured import describe
 from .morphology import (
     SHAPERS,
     incomplete_right_bundle_branch_block,
@@ -75,7 +76,7 @@ def draw_heart(rng: Rng, seconds: float) -> Heart:
     """Draw everything about a recording but its noise."""
     patient = draw_patient(rng)
     age = float(rng.beta(1.6, 2.0) if patient.has("NORM") else rng.beta(2.4, 1.8))
-    shape = _person(rng, age)
+    shape = _person(rng, age, patient.has("NORM"))
     _turn(rng, shape, age)
     for code in SHAPERS:
         if code in patient.shapers:
@@ -84,10 +85,13 @@ def draw_heart(rng: Rng, seconds: float) -> Heart:
         left_strain(shape, rng, patient.strain)
     torso = _torso(rng)
     amplitude = shape.vector @ torso.T
+    if patient.has("CLBBB", "ILBBB"):
+        _late_transition(rng, amplitude, 1.0 if patient.has("CLBBB") else 0.45)
     for part in patient.regional:
         _regional(shape, amplitude, part)
     amplitude[list(QRS)] *= patient.gain
     amplitude[list(REPOLARISATION)] *= patient.gain**0.5
+    describe(rng, patient, shape, amplitude)
     breath = float(rng.uniform(0.18, 0.36))
     beats = schedule(rng, patient.plan, seconds, breath)
     shapes, amplitudes = _kinds(rng, patient, shape, amplitude, torso)
@@ -95,7 +99,7 @@ def draw_heart(rng: Rng, seconds: float) -> Heart:
     return Heart(patient, beats, shapes, amplitudes, axis, breath, seconds)
 
 
-def _person(rng: Rng, age: float) -> Shape:
+def _person(rng: Rng, age: float, healthy: bool) -> Shape:
     """A normal beat of somebody in particular; ``age`` 0 young to 1 old: less anterior force, lower T."""
     shape = normal_shape()
     shape.vector *= np.exp(rng.normal(0, 0.13, size=shape.vector.shape))
@@ -104,6 +108,7 @@ def _person(rng: Rng, age: float) -> Shape:
     shape.vector[[Q, R1], 2] *= 1.2 - 0.7 * age
     shape.vector[T] *= 1.12 - 0.35 * age
     qrs, t_wave, p_wave = np.exp(rng.normal((0.0, 0.0, -0.05), (0.22, 0.28, 0.25)))
+    t_wave = max(t_wave, 0.8) if healthy else t_wave
     shape.vector[list(QRS)] *= qrs
     shape.vector[list(REPOLARISATION)] *= t_wave
     shape.vector[list((P1, P2))] *= p_wave
@@ -140,7 +145,7 @@ def _turn(rng: Rng, shape: Shape, age: float) -> None:
     shape.vector[early] = shape.vector[early] @ rotation(2, 0.2 * (target - 40) + rng.normal(0, 8)).T
 
 
-_REACH: Array = np.array([1.05, 0.95, 0.80, 0.98, 0.95, 0.98, 1.0, 1.0])
+_REACH: Array = np.array([1.05, 0.89, 0.80, 0.98, 0.95, 0.98, 1.0, 1.0])
 """Adult chests are larger than the tank that the matrix was measured on, V1 most of all."""
 
 
@@ -150,16 +155,31 @@ def _torso(rng: Rng) -> Array:
     return np.asarray(gain[:, None] * (DOWER + rng.normal(0, 0.06, size=DOWER.shape)))
 
 
+def _late_transition(rng: Rng, amplitude: Array, strength: float) -> None:
+    """Left bundle branch block keeps S deep as far as V4 or V5, with T upright there: in place."""
+    reach = np.array([0.0, 0.0, 0.0, 0.2, 0.55, 0.55, 0.28, 0.0]) * rng.uniform(0.3, 1.5) * strength
+    for wave, part in ((R1, 0.75), (R2, 1.0), (S, 0.8)):
+        amplitude[wave] -= part * reach
+    amplitude[T] += 0.6 * reach
+    amplitude[ST] += 0.15 * reach
+
+
+_INFERIOR_SCAR: Array = np.array([-0.40, 0.60, 0.0, 0.0, 0.0, 0.0, 0.05, 0.15])
+"""Scar of the lower wall turns the first forces up and left: QS in III first, then aVF, II last."""
+
+
 def _regional(shape: Shape, amplitude: Array, part: Regional) -> None:
     """Lay a change of the leads that face a region on (waves, 8) amplitudes, in place."""
     facing = weights(part.region)
     if part.kind == "q":
-        share = np.clip(facing, 0, 1) * part.share
+        if part.region == "inferior":
+            facing = _INFERIOR_SCAR
+        share = np.clip(1.3 * facing, 0, 1) * part.share
         shape.time[Q] = max(shape.time[Q], 0.020)
         shape.left[Q] = shape.right[Q] = 0.010
         for wave, loss in ((Q, 1.0), (R1, 1.0), (D, 1.0), (R2, 0.7)):
             amplitude[wave] *= 1 - np.where(amplitude[wave] > 0, loss, 0.0) * share
-        amplitude[Q] -= part.size * np.clip(facing, -0.2, 1)
+        amplitude[Q] -= part.size * np.clip(facing, -0.4, 1)
         if part.region in ("anteroseptal", "anterior", "septal"):
             amplitude[[R1, R2]] -= 0.55 * part.size * share
     elif part.kind == "posterior":

@@ -111,7 +111,7 @@ def incomplete_right_bundle_branch_block(shape: Shape, rng: Rng, strength: float
     shape.time[RP], shape.left[RP], shape.right[RP] = shape.qrs - 0.018, 0.009, 0.012
     shape.vector[RP] = np.array((-0.30, rng.uniform(-0.25, 0.05), -0.16)) * rng.uniform(0.5, 1.4)
     place_repolarisation(shape)
-    shape.vector[T] += np.array((0.0, 0.0, rng.uniform(0.0, 0.1)))
+    shape.vector[T] += np.array((0.0, 0.0, rng.uniform(-0.03, 0.06)))
 
 
 def left_anterior_fascicular_block(shape: Shape, rng: Rng, strength: float) -> None:
@@ -136,7 +136,7 @@ def left_posterior_fascicular_block(shape: Shape, rng: Rng, strength: float) -> 
 
 def intraventricular_delay(shape: Shape, rng: Rng, strength: float) -> None:
     """QRS over 110 ms, slurred or notched, of neither bundle branch."""
-    _stretch(shape, rng.uniform(1.15, 1.5))
+    _stretch(shape, rng.uniform(1.1, 1.45))
     for wave in (R1, R2, S, RP):
         shape.vector[wave] = shape.vector[wave] * rng.uniform(0.6, 1.15, 3) + rng.normal(0, 0.12, 3)
     shape.time[[S, RP]] += rng.uniform(0.002, 0.014)

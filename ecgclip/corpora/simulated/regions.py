@@ -107,7 +107,7 @@ def _repolarise(rng: Rng, patient: Patient, wall: str, acute: bool) -> None:
             patient.regional.append(Regional("t", wall, -0.15, 0.8))
     elif wall in ("anteroseptal", "anterior") and rng.random() < 0.5:
         patient.regional.append(Regional("st", wall, float(rng.uniform(0.02, 0.09))))
-    elif wall != "posterior" and rng.random() < 0.5:
+    elif wall != "posterior" and rng.random() < (0.3 if wall == "inferior" else 0.5):
         patient.regional.append(
             Regional("t", wall, float(rng.uniform(-0.22, 0.03)), float(rng.uniform(0.6, 1.0)))
         )

@@ -99,10 +99,11 @@ def flutter_intervals(rng: Rng, plan: Plan, n: int) -> Array:
     """(n,) RR intervals as whole numbers of flutter waves, s."""
     wave = 1.0 / plan.flutter_hz
     ratio = max(2, round(60.0 / plan.rate / wave))
-    if rng.random() < 0.55:
-        counts = np.full(n, ratio)
-    else:
-        counts = np.maximum(2, ratio + rng.choice([-1, 0, 0, 1, 2], size=n))
+    counts = (
+        np.full(n, ratio)
+        if rng.random() < 0.55
+        else np.maximum(2, ratio + rng.choice([-1, 0, 0, 1, 2], size=n))
+    )
     return np.asarray(counts * wave + rng.normal(0, 0.006, n))
 
 
