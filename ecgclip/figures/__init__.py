@@ -1,1 +1,5 @@
-"""Owns nothing yet."""
+"""Pictures from numbers: the clinical 12-lead sheet and what is laid over it."""
+
+from .paper import Sheet, draw_sheet, ecg_sheet
+
+__all__ = ["Sheet", "draw_sheet", "ecg_sheet"]
