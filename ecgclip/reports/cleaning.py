@@ -24,7 +24,8 @@ _BRACKETED = re.compile(
     rf"|\b{_CODE}{_LIKELIHOOD}(?=\s*(?:[,;]|$))"
 )
 _BOILERPLATE = re.compile(
-    r"(?<![\d.])4\.46(?=\s|$)(?:\s+u[nbestätiger]{0,11}(?:\s+b[ericht]{0,6})?(?=\s|$))?"
+    r"(?<![\d.])\d\.\d\d\s+(?:un(?:b(?:e[stätiger]{0,10})?)?|u|unconfi\w*)(?:\s+(?:b[ericht]{0,6}|report))?(?=\s|$)"
+    r"|(?<![\d.])4\.46(?=\s*$)"
     r"|\bunbestätigter bericht\b|\bunconfirmed (?:report|ecg|analysis)\b|\bobekräftad (?:rapport|tolkning)\b",
     re.IGNORECASE,
 )

@@ -176,6 +176,8 @@ class _Composer:
     def _open(self, entry: Entry, item: Item) -> None:
         draft = Draft(entry, item.start, item.stop)
         pending, before = self.pending, self._previous()
+        if self.bare_subject is not None and self.bare_subject.start != item.start:
+            pending.negated = False  # "no R in V6, …": what is denied was not read
         if pending.start >= 0:
             draft.start = min(draft.start, pending.start)
         draft.certainty, draft.negated = pending.certainty, pending.negated

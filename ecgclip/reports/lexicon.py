@@ -111,6 +111,8 @@ class Lexicon:
     def _gap(self, between: str, before: str, word: str) -> int:
         if ";" in between or "\n" in between or "?" in between:
             return STOP
+        if between == "." and len(before) == 1:
+            return 0  # "o.b.", "z.n."
         if "." in between and before not in self._abbreviations and not (before[-1:] + word[:1]).isdigit():
             return STOP
         if ":" in between and before[-1:].isdigit() and word[:1].isdigit():

@@ -1,6 +1,6 @@
 """Faults of a term file, each in one line, so that clinicians edit it as safely as code is edited."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from ecgclip.reports.termfile import LANGUAGES, TAKES, TERMS, expand, read_tree,
 
 __all__ = ["lint_terms"]
 
+_MOST = 400  # alternatives of one wording
 _SIDES = ("before", "after", "either")
 _SECTIONS = ("walls", "ages", "certainties", "degrees", "negations", "subjects")
 _SMALL = ("join", "or", "leads", "same", "but", "small")
@@ -38,7 +39,7 @@ def lint_terms(path: str | Path | None = None) -> list[str]:
     faults = [f"unknown part {key!r}" for key in tree if key not in _TOP]
     faults += [f"part {key!r} is missing" for key in ("version", "findings", "walls") if key not in tree]
     for section in (*_SECTIONS, "findings"):
-        listed = tree.get(section, [])
+        listed = tree.setdefault(section, [])
         if not isinstance(listed, list) or not all(
             isinstance(raw, dict) and raw.get("name") for raw in listed
         ):
@@ -91,6 +92,7 @@ def _attributes(tree: Mapping[str, Any]) -> Iterator[str]:
 def _wordings(tree: Mapping[str, Any]) -> Iterator[str]:
     """Find wordings that mean two things, stand twice in one list, or cannot be expanded."""
     owners: dict[tuple[str, ...], str] = {}
+    listed: set[tuple[str, ...]] = set()
     for group, owner, language, text in _all_wordings(tree):
         if text.count("(") != text.count(")") or ")" in text.split("(")[0]:
             yield f"{owner}: brackets of {text!r} do not match"
@@ -103,20 +105,19 @@ def _wordings(tree: Mapping[str, Any]) -> Iterator[str]:
             other = owners.setdefault(words, owner)
             if other != owner:
                 yield f"{owner}: wording {written!r} also belongs to {other}"
-        yield from _twice(owner, text)
-
-
-def _twice(owner: str, text: str) -> Iterator[str]:
-    written = [words_of(one) for one in expand(text)]
-    if len(written) > 400:
-        yield f"{owner}: wording {text!r} has {len(written)} alternatives, expected at most 400"
+        written_out = {(group, owner, language, *words_of(one)) for one in expand(text)}
+        if len(written_out) > _MOST:
+            yield f"{owner}: wording {text!r} has {len(written_out)} alternatives, expected at most {_MOST}"
+        if written_out <= listed:
+            yield f"{owner}: wording {text!r} stands twice in {language!r}"
+        listed |= written_out
 
 
 def _all_wordings(tree: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """Give (group, owner, language, wording); two owners in one group may not share a wording."""
     for raw in tree["findings"]:
         for language in (*LANGUAGES, "corpus"):
-            yield from (("", _label(raw), language, text) for text in _unique(raw, language))
+            yield from (("", _label(raw), language, text) for text in _listed(raw.get(language)))
         said = raw.get("said") or {}
         for language in said:
             subject = f"said of {raw.get('subject')}"
@@ -131,10 +132,6 @@ def _all_wordings(tree: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]
             yield from (("", f"small_words: {kind}", language, text) for text in _listed(texts))
     for language, texts in dict(tree.get("remarks") or {}).items():
         yield from (("", "remarks", language, text) for text in _listed(texts))
-
-
-def _unique(raw: Mapping[str, Any], language: str) -> Iterable[str]:
-    return _listed(raw.get(language))
 
 
 def _listed(value: Any) -> list[str]:
