@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ecgclip.errors import DataError
 from ecgclip.prompts.bank import PromptBank
 from ecgclip.prompts.entries import NAMING_KINDS, Label, Phrase
 from ecgclip.prompts.naming import Names, words
 from ecgclip.prompts.schema import read_faults
 
-__all__ = ["lint_bank", "lint_file"]
+__all__ = ["check_bank", "lint_bank", "lint_file"]
 
 FEWEST_PHRASES = 3
 LANGUAGES_NEEDED = ("en", "de")
@@ -72,6 +73,18 @@ def lint_bank(bank: PromptBank, label_set_codes: Iterable[str] | None = None) ->
             found += _denial(phrase, label)
         faults += [f"label {label.code}: {fault}" for fault in found]
     return [f"{bank.name}: {fault}" for fault in faults]
+
+
+def check_bank(bank: PromptBank, label_set_codes: Iterable[str] | None = None) -> None:
+    """Refuse a bank that `lint_bank` finds fault with.
+
+    Raises:
+        DataError: the first fault, and how many more there are.
+    """
+    faults = lint_bank(bank, label_set_codes)
+    if faults:
+        more = f" (and {len(faults) - 1} more: lint_bank lists them)" if len(faults) > 1 else ""
+        raise DataError(f"prompt bank {faults[0]}{more}")
 
 
 def lint_file(path: str | Path, label_set_codes: Iterable[str] | None = None) -> list[str]:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from ecgclip.errors import DataError
 from ecgclip.prompts.bank import PromptBank
 from ecgclip.prompts.entries import Phrase
-from ecgclip.prompts.lint import lint_bank, lint_file
+from ecgclip.prompts.lint import check_bank, lint_bank, lint_file
 
 CHATTER = "Bigeminal pattern. Let me know if this meets your requirements!"
 
@@ -165,6 +166,13 @@ def test_sound_dicts_pass_without_languages_and_sources(labels):
 )
 def test_faulty_dicts_do_not_pass(labels, complaint):
     assert any(complaint in fault for fault in lint_bank(PromptBank.from_dict(labels)))
+
+
+def test_a_faulty_bank_is_refused_in_one_line():
+    check_bank(PromptBank.load("cpsc2018"))
+    with pytest.raises(DataError, match=r"own: label af: .* denies the label itself \(and 1 more") as error:
+        check_bank(PromptBank.from_dict({"af": ["fibrillation", "no fibrillation", "in lateral leads"]}))
+    assert "\n" not in str(error.value)
 
 
 def test_a_file_is_linted_whole(tmp_path):
