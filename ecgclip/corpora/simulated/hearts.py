@@ -30,6 +30,7 @@ from .waveforms import (
     R1,
     R2,
     REPOLARISATION,
+    RP,
     ST,
     VS,
     Array,
@@ -106,6 +107,7 @@ def _person(rng: Rng, age: float, healthy: bool) -> Shape:
     shape.vector[list(QRS[1:])] += rng.normal(0, 0.045, size=(len(QRS) - 1, 3))
     shape.time[list(QRS)] += rng.normal(0, 0.002, size=len(QRS))
     shape.vector[[Q, R1], 2] *= 1.2 - 0.7 * age
+    shape.vector[RP] = shape.vector[RP] * rng.uniform(0.0, 2.0) + rng.normal(0, 0.07, 3)
     shape.vector[T] *= 1.12 - 0.35 * age
     qrs, t_wave, p_wave = np.exp(rng.normal((0.0, 0.0, -0.05), (0.22, 0.28, 0.25)))
     t_wave = max(t_wave, 0.8) if healthy else t_wave
@@ -182,6 +184,8 @@ def _regional(shape: Shape, amplitude: Array, part: Regional) -> None:
         amplitude[Q] -= part.size * np.clip(facing, -0.4, 1)
         if part.region in ("anteroseptal", "anterior", "septal"):
             amplitude[[R1, R2]] -= 0.55 * part.size * share
+    elif part.kind == "rsr":
+        amplitude[RP, 2:4] += part.size * np.array((1.0, 0.3))
     elif part.kind == "posterior":
         amplitude[R1] += 0.45 * part.size * facing
         amplitude[R2] += 0.35 * part.size * facing

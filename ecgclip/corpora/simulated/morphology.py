@@ -109,7 +109,9 @@ def incomplete_right_bundle_branch_block(shape: Shape, rng: Rng, strength: float
     shape.vector[R2, 2] *= rng.uniform(0.4, 0.85)
     shape.vector[S] *= (0.9, 1.0, rng.uniform(0.15, 0.65))
     shape.time[RP], shape.left[RP], shape.right[RP] = shape.qrs - 0.018, 0.009, 0.012
-    shape.vector[RP] = np.array((-0.30, rng.uniform(-0.25, 0.05), -0.16)) * rng.uniform(0.5, 1.4)
+    shape.vector[RP] = np.array(
+        (-0.24 * rng.uniform(0.2, 1.3), rng.uniform(-0.25, 0.05), -0.12)
+    ) * rng.uniform(0.5, 1.4)
     place_repolarisation(shape)
     shape.vector[T] += np.array((0.0, 0.0, rng.uniform(-0.03, 0.06)))
 

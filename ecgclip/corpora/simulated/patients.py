@@ -31,7 +31,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Regional:
-    """A change of the leads that face a region: ``q``, ``st``, ``t`` or ``posterior``; sizes in mV."""
+    """A change of the leads that face a region: ``q``, ``st``, ``t``, ``rsr`` or ``posterior``; mV."""
 
     kind: str
     region: str
@@ -247,6 +247,8 @@ def add_conduction(rng: Rng, patient: Patient) -> None:
             continue
         patient.shapers[code] = 1.0
         patient.say(code, CONDUCTION)
+        if code == "IRBBB":
+            patient.regional.append(Regional("rsr", "septal", float(rng.uniform(0.06, 0.3))))
     if patient.has("WPW"):
         plan.pr = float(rng.uniform(0.08, 0.115))
     elif plan.rhythm in SINUS and plan.rate < 110 and rng.random() < 0.085:
