@@ -17,6 +17,7 @@ _LEADS = {
 _LEAD_RUN = re.compile(r"v([1-6])([1-6]*)")
 _RANGE_WORDS = frozenset(("to", "bis", "till", "through"))
 _AND_WORDS = frozenset(("and", "und", "och", "u", "samt", "or", "oder"))
+_CONTINUES = frozenset(("grades", "grad"))
 _SHORT_LIMB = {"f": ("aVF",), "l": ("aVL",), "r": ("aVR",)}
 _CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -111,8 +112,8 @@ class Lexicon:
     def _gap(self, between: str, before: str, word: str) -> int:
         if ";" in between or "\n" in between or "?" in between:
             return STOP
-        if between == "." and len(before) == 1:
-            return 0  # "o.b.", "z.n."
+        if (between == "." and len(before) == 1) or word in _CONTINUES:
+            return 0  # "o.b.", "z.n.", "AV-Block II. Grades"
         if "." in between and before not in self._abbreviations and not (before[-1:] + word[:1]).isdigit():
             return STOP
         if ":" in between and before[-1:].isdigit() and word[:1].isdigit():
