@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecgclip.errors import UsageError
+
 from .encoded import LocalEncoded
 
 __all__ = ["LocalBranch", "beat_timing"]
@@ -59,7 +61,12 @@ class LocalBranch(nn.Module):
     def __init__(self, *, fs: float, dim: int, width: int = 128, scale_per_mv: float = 4.0) -> None:
         super().__init__()
         self.fs = fs
-        self.decimate = max(1, round(fs / _RATE_HZ))
+        if fs < _RATE_HZ:
+            raise UsageError(
+                f"model.local needs a signal of at least {_RATE_HZ:g} Hz, got {fs:g} Hz: raise "
+                "preprocessing.fs or set model.local to null"
+            )
+        self.decimate = int(fs / _RATE_HZ)
         self.rate = fs / self.decimate
         self.scale_per_mv = scale_per_mv
         self.conv_1 = nn.Conv1d(12, 64, 9, 2, 4)
@@ -78,12 +85,14 @@ class LocalBranch(nn.Module):
         """Frames of 0.04 s ``(batch, n_frames, width)`` and their mask ``(batch, n_frames)``."""
         if self.decimate > 1:
             signal = F.avg_pool1d(signal, self.decimate)
-            time_mask = time_mask[:, :: self.decimate][:, : signal.shape[-1]]
+            first, last = time_mask[:, :: self.decimate], time_mask[:, self.decimate - 1 :: self.decimate]
+            time_mask = first[:, : last.shape[1]] & last
         x = self.conv_1(signal * self.scale_per_mv)
         x = F.gelu(x + self.missing((~lead_mask).to(x.dtype))[:, :, None])
-        x = F.gelu(self.conv_2(x))
-        x = F.gelu(self.conv_3(x)).transpose(1, 2)
-        return x, time_mask[:, ::4]
+        x = F.gelu(self.conv_2(x * time_mask[:, None, ::2].to(x.dtype)))
+        present = time_mask[:, ::4]
+        x = F.gelu(self.conv_3(x * present[:, None, :].to(x.dtype))).transpose(1, 2)
+        return x, present
 
     def forward(
         self, signal: Tensor, lead_mask: Tensor, time_mask: Tensor, beats: Tensor, beat_mask: Tensor
@@ -98,7 +107,7 @@ class LocalBranch(nn.Module):
             beat_mask: ``(batch, n_beats)`` bool; a recording without beats gets a grid of moments.
         """
         frames, present = self.frames(signal, lead_mask, time_mask)
-        beats, beat_mask, found = _with_grid(beats, beat_mask, signal.shape[-1] / self.fs)
+        beats, beat_mask, found = _with_grid(beats, beat_mask, time_mask, self.fs)
         parts = self._parts(frames, present, beats)
         timing = beat_timing(beats, beat_mask & found[:, None])
         x = self.to_beat(parts) + self.timing(timing)
@@ -123,9 +132,9 @@ class LocalBranch(nn.Module):
         cut = count * _FRAMES_PER_TOKEN
         mask = present[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN)
         weight = mask.to(frames.dtype)
-        grouped = frames[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN, -1)
+        grouped = frames[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN, frames.shape[2])
         mean = (grouped * weight[..., None]).sum(2) / weight.sum(2, keepdim=True).clamp(min=1.0)
-        return mean, mask.any(2)
+        return mean, mask.all(2)
 
     def _parts(self, frames: Tensor, present: Tensor, beats: Tensor) -> Tensor:
         """Mean of the frames in each part of each beat: ``(batch, n_beats, parts * width)``."""
@@ -140,19 +149,21 @@ class LocalBranch(nn.Module):
         return mean.view(batch, beats.shape[1], (len(_EDGES) - 1) * width)
 
 
-def _with_grid(beats: Tensor, mask: Tensor, seconds: float) -> tuple[Tensor, Tensor, Tensor]:
+def _with_grid(beats: Tensor, mask: Tensor, time_mask: Tensor, fs: float) -> tuple[Tensor, Tensor, Tensor]:
     """Give a recording without beats a grid of moments; also says where beats were found."""
     found = mask.any(1) if mask.shape[1] else torch.zeros(len(mask), dtype=torch.bool, device=mask.device)
     if bool(found.all()):
         return beats, mask, found
-    count = max(1, int(seconds / _GRID_S))
+    n_times = time_mask.shape[1]
+    count = int(n_times / fs / _GRID_S) + 1
     grid = (torch.arange(count, device=beats.device, dtype=beats.dtype) + 0.5) * _GRID_S
+    sample = (grid * fs).round().long()
     wide = max(count, beats.shape[1])
+    here = F.pad(time_mask[:, sample.clamp(max=n_times - 1)] & (sample < n_times), (0, wide - count))
     beats, mask = F.pad(beats, (0, wide - beats.shape[1])), F.pad(mask, (0, wide - mask.shape[1]))
     grid = F.pad(grid, (0, wide - count))
-    here = torch.arange(wide, device=mask.device) < count
     return (
         torch.where(found[:, None], beats, grid[None, :]),
-        torch.where(found[:, None], mask, here[None, :]),
+        torch.where(found[:, None], mask, here),
         found,
     )
