@@ -130,12 +130,18 @@ class Lexicon:
         best = max(counts, key=lambda language: counts[language])
         return best if counts[best] else ""
 
-    def items(self, words: list[Word], language: str) -> list[Item]:
-        """Read words from left to right, the longest known wording first."""
+    def items(self, words: list[Word], language: str, *, cut: bool = False) -> list[Item]:
+        """Read words from left to right, the longest known wording first.
+
+        Args:
+            words: what `words` gave.
+            language: what `language` gave; in Swedish ``i`` is a preposition and no lead.
+            cut: the text ends in a letter, so its last word or wording may have been cut off.
+        """
         items: list[Item] = []
         at = 0
         while at < len(words):
-            length, terms = self._longest(words, at)
+            length, terms = self._longest(words, at, cut)
             n_lead, leads = _lead_list(words, at, language)
             if n_lead > length or (n_lead and n_lead == length and terms[0].kind in ("small", "join")):
                 term = Term("wall", "", "leads")
@@ -148,22 +154,22 @@ class Lexicon:
             at += length
         return items
 
-    def _longest(self, words: list[Word], at: int) -> tuple[int, tuple[Term, ...]]:
+    def _longest(self, words: list[Word], at: int, cut: bool) -> tuple[int, tuple[Term, ...]]:
         node, best, terms = self._root, 0, ()
         found: tuple[Term, ...] = terms
         for index in range(at, len(words)):
             if index > at and words[index].gap:
                 break
             step = node.next.get(words[index].text)
-            if step is None:
+            if step is None and cut:
                 step = _cut_short(node, words, index)
-                if step is None:
-                    break
+            if step is None:
+                break
             node = step
             if node.terms:
                 best, found = index - at + 1, node.terms
         else:
-            if not node.terms:
+            if cut and not node.terms:
                 length, meant = _unfinished(node, len(words) - at)
                 return (length, meant) if length else (best, found)
         return best, found
@@ -171,7 +177,7 @@ class Lexicon:
 
 def _cut_short(node: Node, words: list[Word], index: int) -> Node | None:
     """Complete the last word of a report that was cut, where only one word can have been meant."""
-    if index != len(words) - 1 or index == 0 or len(words[index].text) < 1:
+    if index != len(words) - 1 or index == 0:
         return None
     matches = [child for word, child in node.next.items() if word.startswith(words[index].text)]
     return matches[0] if len(matches) == 1 else None

@@ -5,6 +5,7 @@ II, III, aVF inferior; I, aVL high lateral; V1, V2 septal; V3, V4 anterior; V5, 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["WALLS", "leads_to_walls", "name_walls"]
 
@@ -71,6 +72,7 @@ def leads_to_walls(leads: Iterable[str]) -> frozenset[str]:
     return frozenset(regions)
 
 
+@lru_cache(maxsize=1024)
 def name_walls(regions: frozenset[str], *, in_leads: bool = True) -> tuple[str, ...]:
     """Name the regions together: anterior and lateral are anterolateral.
 

@@ -65,7 +65,8 @@ def language_of(text: str) -> str:
 
 def count_words(text: str) -> tuple[str, WordCount, tuple[str, ...]]:
     """Give a report's language, its words by what became of them, and the unread words."""
-    language, items, text = _items(text)
+    text = masked(text).text
+    language, items = _items(text)
     counts = dict.fromkeys(WordCount._fields, 0)
     drafts = [draft for draft in compose(items) if draft.entry is None]
     unread: list[str] = []
@@ -88,11 +89,11 @@ def canonical_findings(path: str | Path | None = None) -> tuple[Entry, ...]:
     return load_terms(path).entries
 
 
-def _items(text: str) -> tuple[str, list[Item], str]:
-    kept = masked(text).text
-    words = lexicon().words(kept)
+def _items(text: str) -> tuple[str, list[Item]]:
+    """Give the language and the items of a masked text."""
+    words = lexicon().words(text)
     language = lexicon().language(words)
-    return language, lexicon().items(words, language), kept
+    return language, lexicon().items(words, language, cut=text.rstrip()[-1:].isalpha())
 
 
 @lru_cache(maxsize=65536)
@@ -100,10 +101,8 @@ def _read(text: str) -> Report:
     kept = masked(text)
     if kept.text.isspace() or not kept.text:
         return Report(text, "", ())
-    words = lexicon().words(kept.text)
-    language = lexicon().language(words)
+    language, items = _items(kept.text)
     statements: list[Statement] = []
-    items = lexicon().items(words, language)
     drafts = compose(items)
     if not drafts and any(item.term.kind in _SAYS_SOMETHING for item in items):
         drafts = [Draft(None, items[0].start, items[-1].stop)]  # "in lateral leads": half a statement
