@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from .hypertrophy import add_hypertrophy
+from .infarcts import add_infarct
 from .patients import (
     CONCLUSION,
     Patient,
     Statement,
     add_conduction,
     add_ectopy,
-    add_hypertrophy,
     draw_plan,
     say_rhythm,
 )
-from .regions import add_form, add_infarct, add_repolarisation
+from .regions import add_form, add_repolarisation
 from .rhythms import SINUS
 from .waveforms import Rng
 

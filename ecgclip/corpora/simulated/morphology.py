@@ -20,7 +20,6 @@ from .waveforms import (
     RP,
     ST,
     T2,
-    Array,
     D,
     J,
     Q,
@@ -29,31 +28,8 @@ from .waveforms import (
     Shape,
     T,
     U,
-    blank,
     place_repolarisation,
 )
-
-REGIONS: dict[str, tuple[tuple[float, ...], tuple[str, ...]]] = {
-    #               I    II    V1   V2   V3   V4   V5   V6
-    "inferior": ((-0.10, 1.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.25), ("II", "III", "aVF")),
-    "lateral": ((0.80, 0.15, 0.0, 0.0, 0.0, 0.2, 0.8, 1.0), ("I", "aVL", "V5", "V6")),
-    "anterolateral": ((0.70, 0.15, 0.0, 0.1, 0.5, 1.0, 1.0, 0.85), ("I", "aVL", "V4", "V5", "V6")),
-    "anteroseptal": ((0.05, 0.0, 0.75, 1.0, 1.0, 0.5, 0.1, 0.0), ("V1", "V2", "V3", "V4")),
-    "anterior": ((0.15, 0.0, 0.15, 0.7, 1.0, 1.0, 0.5, 0.15), ("V2", "V3", "V4", "V5")),
-    "septal": ((0.0, 0.0, 0.9, 1.0, 0.35, 0.0, 0.0, 0.0), ("V1", "V2", "V3")),
-    "inferolateral": ((0.20, 0.9, 0.0, 0.0, 0.0, 0.4, 0.9, 1.0), ("II", "III", "aVF", "V5", "V6")),
-    "widespread": (
-        (0.60, 0.80, 0.0, 0.2, 0.5, 0.9, 1.0, 0.9),
-        ("I", "II", "aVL", "aVF", "V3", "V4", "V5", "V6"),
-    ),
-    "high lateral": ((0.9, 0.05, 0.0, 0.0, 0.0, 0.0, 0.1, 0.25), ("I", "aVL")),
-    "posterior": ((0.0, 0.0, 0.9, 1.0, 0.7, 0.1, 0.0, -0.1), ("V1", "V2", "V3")),
-}
-
-
-def weights(region: str) -> Array:
-    """(8,) how much I, II, V1..V6 face a region."""
-    return np.array(REGIONS[region][0])
 
 
 def left_bundle_branch_block(shape: Shape, rng: Rng, strength: float) -> None:
@@ -274,59 +250,6 @@ def _stretch(shape: Shape, factor: float) -> None:
     end = shape.qrs
     for wave, after in ((J, 0.015), (ST, 0.075), (T, 0.215), (T2, 0.28), (U, 0.39)):
         shape.time[wave] = end + after
-
-
-def ventricular_beat(rng: Rng) -> Shape:
-    """A ventricular extrasystole: broad, bizarre, no P, ST and T against QRS."""
-    shape = blank()
-    kinds = (
-        (0.25, 0.95, 0.70),
-        (0.55, -0.70, 0.75),
-        (-0.45, 0.80, -0.75),
-        (-0.30, -0.85, -0.70),
-        (0.7, 0.3, 0.9),
-    )
-    main = np.array(kinds[int(rng.choice(5, p=[0.3, 0.25, 0.15, 0.15, 0.15]))]) + rng.normal(0, 0.18, 3)
-    main *= rng.uniform(0.75, 1.5)
-    shape.qrs = rng.uniform(0.132, 0.180)
-    k = shape.qrs / 0.15
-    side = rng.normal(0, 0.25, 3)
-    shape.wave(Q, 0.022 * k, 0.012 * k, (0, 0, 0))
-    shape.vector[Q] = -0.25 * main * rng.uniform(-1.0, 1.0)
-    for wave, time, width, part, turn in (
-        (R1, 0.050, 0.017, 0.75, 0.6),
-        (R2, 0.080, 0.019, 0.85, 0.0),
-        (S, 0.112, 0.018, 0.35, -0.8),
-    ):
-        shape.wave(wave, time * k, width * k, (0, 0, 0))
-        shape.vector[wave] = part * main + turn * side
-    place_repolarisation(shape)
-    shape.vector[J] = -0.10 * main
-    shape.vector[ST] = -0.20 * main
-    shape.vector[T] = -rng.uniform(0.35, 0.6) * main
-    shape.left[T] *= 1.1
-    return shape
-
-
-def paced_beat(rng: Rng) -> Shape:
-    """Right ventricular pacing: left bundle branch block form, usually from the apex (axis upward).
-
-    Left ventricular and biventricular pacing turn V1 upright.
-    """
-    shape = blank()
-    left_bundle_branch_block(shape, rng, 1.0)
-    site = rng.choice(3, p=[0.68, 0.16, 0.16])
-    up = rng.uniform(0.4, 1.0) if site != 1 else -rng.uniform(0.2, 0.8)
-    left = rng.uniform(-0.35, 0.8) if site != 2 else rng.uniform(-0.7, 0.1)
-    back = rng.uniform(0.5, 1.0) if site != 2 else -rng.uniform(0.3, 0.8)
-    for wave, part in ((R1, 0.7), (R2, 1.0), (S, 0.85), (RP, 0.35)):
-        shape.vector[wave, 0] = left * part * 0.8
-        shape.vector[wave, 1] = -up * part
-        shape.vector[wave, 2] *= back
-    main = shape.vector[R2]
-    shape.vector[J], shape.vector[ST] = -0.12 * main, -0.2 * main
-    shape.vector[T] = -rng.uniform(0.3, 0.55) * main
-    return shape
 
 
 SHAPERS: dict[str, Callable[[Shape, Rng, float], None]] = {
