@@ -56,7 +56,7 @@ class SinkhornResult:
     """What `sinkhorn` found; for one ``(n, m)`` problem the batch axis is dropped everywhere.
 
     Attributes:
-        plan: ``(batch, n, m)``, the mass that moves from row to column.
+        plan: ``(batch, n, m)``, the mass that moves from row to column; zero where a side is empty, like the value.
         value: ``(batch,)``, the minimum, differentiable by cost and weights. It is computed as the dual objective,
             whose error is of second order in the marginal error.
         converged: ``(batch,)`` bool.
@@ -228,12 +228,12 @@ def _start(
     if potentials is not None:
         return potentials[0] / problem.reg, potentials[1] / problem.reg
     absent = torch.where(problem.b > 0, 0.0, math.inf)[:, None, :]
-    f = torch.nan_to_num((scaled + absent).amin(2), posinf=0.0)
+    f = torch.nan_to_num((scaled + absent).amin(2), posinf=0.0) * (problem.alpha > 0)
     absent = torch.where(problem.a > 0, 0.0, math.inf)[:, :, None]
     g = torch.nan_to_num((scaled - f[:, :, None] + absent).amin(1), posinf=0.0)
-    soft_a, soft_b = problem.reg / max(problem.rho_a, 1e-9), problem.reg / max(problem.rho_b, 1e-9)
-    if problem.balanced:
+    if problem.balanced or problem.alpha == 0 or problem.beta == 0:
         return f, g
+    soft_a, soft_b = problem.reg / problem.rho_a, problem.reg / problem.rho_b
     log_a, log_b = problem.a.log(), problem.b.log()
     excess = torch.logsumexp(log_b - soft_b * g, 1) - torch.logsumexp(log_a - soft_a * f, 1)
     shift = torch.nan_to_num(excess / (soft_a + soft_b), posinf=0.0, neginf=0.0)[:, None]

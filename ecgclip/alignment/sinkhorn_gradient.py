@@ -38,11 +38,12 @@ def marginal_penalty(potential: Tensor, rho: float, reg: float) -> Tensor:
 
 def dual_value(problem: Problem, f: Tensor, g: Tensor, plan: Tensor) -> Tensor:
     """Dual objective ``(batch,)`` at potentials in units of ``reg``, summed in float64."""
-    terms = problem.a.double().sum(1) * problem.b.double().sum(1) - plan.double().sum((1, 2))
+    there = (problem.a > 0).any(1) & (problem.b > 0).any(1)
+    terms = problem.a.double().sum(1) * problem.b.double().sum(1) - plan.sum((1, 2), dtype=torch.float64)
     for weights, potential, rho in ((problem.a, f, problem.rho_a), (problem.b, g, problem.rho_b)):
         psi = marginal_penalty(torch.where(weights > 0, potential, 0.0).double(), rho, problem.reg)
         terms = terms + (weights.double() * psi).sum(1)
-    return (problem.reg * terms).to(problem.cost.dtype)
+    return (problem.reg * torch.where(there, terms, 0.0)).to(problem.cost.dtype)
 
 
 def _weight_derivative(problem: Problem, own: Tensor, other: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def _weight_derivative(problem: Problem, own: Tensor, other: Tensor) -> Tensor:
     else:
         exponent = other[:, None, :] - problem.cost / problem.reg + own[:, :, None]
         ratio = (problem.b[:, None, :] * exponent.exp()).sum(2)
-    return problem.reg * (psi + mass - ratio)
+    return torch.where(mass > 0, problem.reg * (psi + mass - ratio), 0.0)
 
 
 class _Value(torch.autograd.Function):

@@ -99,17 +99,17 @@ def _mask(mask: Tensor | ArrayLike | None, like: Tensor, size: int) -> Tensor | 
     return present.expand(like.shape[0], size)
 
 
-def _check_values(problem: Problem, broken: Tensor) -> None:
+def _check_values(problem: Problem, broken: Tensor | None) -> None:
     """Refuse what has no solution, with one look at the device."""
+    if broken is not None and bool(broken.any()):
+        raise DataError("cost / reg is not finite between entries of positive weight: mask them or raise reg")
     mass_a, mass_b = problem.a.sum(1), problem.b.sum(1)
     apart = (mass_a - mass_b).abs() > 1e-3 * torch.maximum(mass_a, mass_b)
     negative = [~((w >= 0) & w.isfinite()).all() for w in (problem.a, problem.b)]
-    faults = torch.stack([broken.any(), *negative, apart.any()]).tolist()
-    if faults[0]:
-        raise DataError("cost / reg is not finite between entries of positive weight: mask them or raise reg")
-    if faults[1] or faults[2]:
-        raise DataError(f"weights {'a' if faults[1] else 'b'} hold a negative or non-finite value")
-    if faults[3] and problem.balanced:
+    bad_a, bad_b, unequal = torch.stack([*negative, apart.any()]).tolist()
+    if bad_a or bad_b:
+        raise DataError(f"weights {'a' if bad_a else 'b'} hold a negative or non-finite value")
+    if unequal and problem.balanced:
         raise DataError(
             "weights a and b of a problem differ in mass: normalise them, or relax a marginal with reg_m"
         )
@@ -139,11 +139,15 @@ def pose(
     rho_a, rho_b = _penalties(reg_m)
     weights_a = _weights(a, given, given.shape[1], rows)
     weights_b = _weights(b, given, given.shape[2], columns)
+    problem = Problem(given, weights_a, weights_b, float(reg), rho_a, rho_b)
+    peak = given.detach().abs().amax() if given.numel() else given.new_zeros(())
+    if bool((peak / reg).isfinite()):
+        _check_values(problem, None)
+        return problem
     broken = ~(given.detach() / reg).isfinite()
     live = (weights_a > 0)[:, :, None] & (weights_b > 0)[:, None, :]
-    problem = Problem(torch.where(broken, 0.0, given), weights_a, weights_b, float(reg), rho_a, rho_b)
     _check_values(problem, broken & live)
-    return problem
+    return replace(problem, cost=torch.where(broken, 0.0, given))
 
 
 def warn_unconverged(converged: Tensor, error: Tensor, tol: float, max_iter: int) -> None:
