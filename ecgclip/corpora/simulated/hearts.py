@@ -87,7 +87,7 @@ def draw_signal(heart: Heart, rng: Rng, fs: float) -> Signal:
         coarse = float(np.exp(rng.normal(np.log(0.055), 0.5)))
         drawn += fibrillation(rng, n_times=n_times, fs=fs, coarse=coarse)
     elif plan.rhythm == "AFLT":
-        size = float(rng.uniform(0.07, 0.2))
+        size = float(rng.uniform(0.08, 0.28))
         drawn += flutter(
             rng, n_times=n_times, fs=fs, rate_hz=plan.flutter_hz, phase=plan.flutter_phase, size=size
         )

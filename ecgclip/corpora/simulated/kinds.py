@@ -105,7 +105,7 @@ def ventricular_beat(rng: Rng) -> Shape:
         (0.7, 0.3, 0.9),
     )
     main = np.array(kinds[int(rng.choice(5, p=[0.3, 0.25, 0.15, 0.15, 0.15]))]) + rng.normal(0, 0.18, 3)
-    main *= rng.uniform(0.75, 1.5)
+    main *= rng.uniform(0.75, 1.9)
     shape.qrs = rng.uniform(0.132, 0.180)
     k = shape.qrs / 0.15
     side = rng.normal(0, 0.25, 3)
@@ -121,7 +121,7 @@ def ventricular_beat(rng: Rng) -> Shape:
     place_repolarisation(shape)
     shape.vector[J] = -0.10 * main
     shape.vector[ST] = -0.20 * main
-    shape.vector[T] = -rng.uniform(0.35, 0.6) * main
+    shape.vector[T] = -rng.uniform(0.3, 0.65) * main
     shape.left[T] *= 1.1
     return shape
 

@@ -35,7 +35,7 @@ def draw_person(rng: Rng, age: float, healthy: bool) -> Shape:
     shape.vector[[Q, R1], 2] *= 1.2 - 0.7 * age
     shape.vector[RP] = shape.vector[RP] * rng.uniform(0.0, 2.0) + rng.normal(0, 0.07, 3)
     shape.vector[T] *= 1.12 - 0.35 * age
-    qrs, t_wave, p_wave = np.exp(rng.normal((0.0, 0.0, -0.05), (0.22, 0.28, 0.25)))
+    qrs, t_wave, p_wave = np.exp(rng.normal((0.0, 0.0, -0.05), (0.25, 0.28, 0.25)))
     t_wave = max(t_wave, 0.8) if healthy else t_wave
     shape.vector[list(QRS)] *= qrs
     shape.vector[list(REPOLARISATION)] *= t_wave
@@ -73,11 +73,11 @@ def turn_axes(rng: Rng, shape: Shape, age: float) -> None:
     shape.vector[early] = shape.vector[early] @ rotation(2, 0.2 * (target - 40) + rng.normal(0, 8)).T
 
 
-_REACH: Array = np.array([1.05, 0.89, 0.80, 0.98, 0.95, 0.98, 1.0, 1.0])
+_REACH: Array = np.array([1.05, 0.90, 0.82, 1.10, 1.08, 1.10, 1.08, 1.08])
 """Adult chests are larger than the tank that the matrix was measured on, V1 most of all."""
 
 
 def draw_torso(rng: Rng) -> Array:
     """(8, 3) lead vectors of this person: electrodes near or far, and a little misplaced."""
-    gain = _REACH * np.exp(rng.normal(0, [0.06, 0.06, 0.18, 0.18, 0.18, 0.16, 0.14, 0.14]))
+    gain = _REACH * np.exp(rng.normal(0, [0.07, 0.07, 0.24, 0.25, 0.24, 0.22, 0.18, 0.18]))
     return np.asarray(gain[:, None] * (DOWER + rng.normal(0, 0.06, size=DOWER.shape)))
