@@ -126,7 +126,7 @@ class _Composer:
         self.placed = targets
         if targets:
             targets[0].stop = max(targets[0].stop, item.stop)
-        elif not item.leads and self._comes("where"):
+        elif self._comes("where"):
             self._keep(item).regions |= regions
 
     def _same(self, item: Item) -> None:

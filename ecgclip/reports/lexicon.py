@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,12 +75,15 @@ class Lexicon:
         self._spellings = file.spellings
         self._abbreviations = file.abbreviations
         languages: dict[str, set[str]] = {}
+        self._neighbours: set[tuple[str, str]] = set()
         for wording, language, term in file.terms:
             for text in expand(wording):
                 words = words_of(text)
                 self._add(words, term)
+                self._neighbours.update(pairwise(words))
                 for word in words:
                     languages.setdefault(word, set()).add(language)
+        self._vocabulary = frozenset(languages)
         self._votes = {
             word: next(iter(known))
             for word, known in languages.items()
@@ -104,10 +108,21 @@ class Lexicon:
             word = fold(found.group())
             word = self._spellings.get(word, word)
             between = text[previous:start]
+            if between in ("-", "- ") and self._is_one_word(before, word):
+                last = words.pop()
+                before, previous = before + word, stop
+                words.append(last._replace(text=before, stop=stop))
+                continue
             gap = 0 if between in (" ", "") else self._gap(between, before, word)
             words.append(Word(word, start, stop, gap, between.strip() in ("-", "–", "/-")))
             previous, before = stop, word
         return words
+
+    def _is_one_word(self, before: str, word: str) -> bool:
+        """Tell whether a hyphen only breaks a word: "Sinus-Tachykardie", "antero- septal"."""
+        if before + word not in self._vocabulary or not before or (before, word) in self._neighbours:
+            return False
+        return not (_leads_of(before) or _leads_of(word))
 
     def _gap(self, between: str, before: str, word: str) -> int:
         if ";" in between or "\n" in between or "?" in between:

@@ -105,6 +105,13 @@ READINGS = {
         "Q waves in inferior leads",
         "old inferior myocardial infarction",
     ],
+    "in V1-V3 ST-T abnormal": ["ST-T changes in anteroseptal leads"],
+    "Sinus-Tachykardie, Rechts-Schenkelblock, AV-Block II. Grades Typ Wenckebach": [
+        "sinus tachycardia",
+        "right bundle branch block",
+        "second degree AV block Mobitz type I Wenckebach",
+    ],
+    "inferior STEMI": ["acute inferior myocardial infarction"],
     "probable old anterior and inferior infarcts.": [
         "possible old inferior and anterior myocardial infarction"
     ],
