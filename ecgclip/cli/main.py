@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from ecgclip import __version__
 
@@ -37,8 +37,19 @@ start here:
 """
 
 
+_GOES_ON = ("prepare", "pretrain")
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are two lines, not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is, and exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}\nsee: {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ecgclip",
         description="Pretrain ECG encoders against clinical text; classify ECGs that nobody labelled.",
         epilog=_EPILOG,
@@ -61,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.stderr.write("\necgclip: interrupted; the same command goes on where it stopped\n")
+        after = "; the same command goes on where it stopped" if args.command in _GOES_ON else ""
+        sys.stderr.write(f"\necgclip: interrupted{after}\n")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="whose preprocessing and corpus to take")
     add_data(parser, required=False, what="the corpus on disk")
-    parser.add_argument("--out", metavar="STORE", help="store folder (default: stores/<corpus>-<key>)")
+    parser.add_argument(
+        "--out", metavar="STORE", help="store folder (with a recipe, by default stores/<corpus>-<key>)"
+    )
     parser.add_argument(
         "--corpus", metavar="KIND", help="kind of corpus, where there is no recipe (default: auto)"
     )
@@ -31,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     from ecgclip.training.pretrain import preparation_line
     from ecgclip.training.recipe import load_recipe
 
+    if args.recipe and args.corpus:
+        raise UsageError("--corpus is for a preparation without a recipe: the recipe names its corpus")
     if args.recipe:
         values = {**overrides(args), "data.workers": args.workers}
         if args.out:
@@ -41,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         if not args.data or not args.out:
             raise UsageError("prepare needs a recipe, or both --data CORPUS and --out STORE")
+        if args.set:
+            raise UsageError("--set overrides a recipe's values, and no recipe is given: name one")
         corpus = open_corpus(args.corpus or "auto", args.data, allow_missing=args.allow_missing)
         store = prepare_store(
             corpus, Preprocessor(), args.out, workers=args.workers, progress=preparation_line()

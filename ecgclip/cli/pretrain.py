@@ -1,8 +1,12 @@
 """``ecgclip pretrain``: a recipe in, a run folder with a model out."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from .arguments import add_data, add_out, add_set, overrides
+
+if TYPE_CHECKING:
+    from ecgclip.training.recipe import Recipe
 
 NAME = "pretrain"
 HELP = "train a model by a recipe; goes on with an unfinished run"
@@ -30,14 +34,30 @@ def run(args: argparse.Namespace) -> int:
     import os
 
     from ecgclip.training import pretrain
+    from ecgclip.training.recipe import load_recipe
 
     if args.plain:
         os.environ["ECGCLIP_PLAIN"] = "1"
-    recipe = args.recipe or quickstart()
-    run_folder = pretrain(recipe, data=args.data, out=args.out, overrides=overrides(args))
+    recipe = load_recipe(args.recipe or quickstart(), overrides(args))
+    _check_data(args.data, recipe)
+    run_folder = pretrain(recipe, data=args.data, out=args.out)
     print(f"run: {run_folder.path}")
     print(f"next: ecgclip zero-shot {run_folder.path} --data YOUR-RECORDINGS --labels ptbxl-superclass")
     return 0
+
+
+def _check_data(data: str | None, recipe: "Recipe") -> None:
+    """Refuse a corpus on disk that the recipe would leave aside in silence."""
+    from pathlib import Path
+
+    from ecgclip.errors import UsageError
+
+    if data is None or recipe.data.corpus.kind != "simulated" or (Path(data) / "manifest.json").is_file():
+        return
+    raise UsageError(
+        f"recipe {recipe.name} trains on simulated recordings and takes no --data {data}: name a recipe for "
+        "that corpus, such as recipes/ptbxl.yaml"
+    )
 
 
 def quickstart() -> str:

@@ -1,8 +1,13 @@
 """``ecgclip simulate``: simulated recordings as WFDB files with their reports and labels."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .arguments import add_json
+
+if TYPE_CHECKING:
+    from ecgclip.corpora import Corpus
 
 NAME = "simulate"
 HELP = "write simulated 12-lead recordings with reports, labels and the truth about every beat"
@@ -24,9 +29,29 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from ecgclip.corpora import simulate
-    from ecgclip.corpora.export import write_wfdb
+    from ecgclip.errors import DataError
 
+    out = Path(args.out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: exists and is not empty: choose a new folder")
     corpus = simulate(n=args.n, seed=args.seed, fs=args.fs)
-    manifest = write_wfdb(corpus, args.out)
+    manifest = _write(corpus, out)
     print(json.dumps({"manifest": str(manifest), "n": len(corpus)}) if args.json else f"manifest: {manifest}")
     return 0
+
+
+def _write(corpus: "Corpus", out: Path) -> Path:
+    """Write beside the folder and rename, so that it is whole or not there."""
+    import os
+    import shutil
+
+    from ecgclip.corpora.export import write_wfdb
+
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        manifest = write_wfdb(corpus, temporary)
+        os.replace(temporary, out)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return out / manifest.name

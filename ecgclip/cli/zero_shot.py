@@ -38,8 +38,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    from ecgclip.errors import UsageError
     from ecgclip.models import ECGTextModel
 
+    if args.out is not None and Path(args.out).suffix not in (".csv", ".parquet"):
+        raise UsageError(f"--out {args.out}: expected a name ending in .csv or .parquet")
     model = ECGTextModel.from_pretrained(args.model)
     corpus = _open(args.data, args.allow_missing)
     systems = [s for s in corpus.table["code_system"].unique() if s != "none"]
@@ -89,10 +92,21 @@ def _tables(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argpars
             _tell_errors(found.errors)
     if args.json:
         print(json.dumps(found_json))
-    elif len(means) > 1:
-        print(f"mean of the {len(means)} sets: {sum(means) / len(means):.3f}")
+    else:
+        _tell_mean(means)
     _write(pd.concat(long, ignore_index=True), args.out)
     return 0
+
+
+def _tell_mean(means: list[float]) -> None:
+    """The mean over label sets, only where each of them can be scored."""
+    if len(means) < 2:
+        return
+    unscored = sum(mean != mean for mean in means)
+    if unscored:
+        print(f"no mean of the {len(means)} sets: {unscored} of them have too few positives to be scored")
+    else:
+        print(f"mean of the {len(means)} sets: {sum(means) / len(means):.3f}")
 
 
 def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.Namespace) -> int:
@@ -103,11 +117,12 @@ def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.
 
     part = take_split(corpus, None if args.split in (None, "all") else args.split)
     ids = part.table["record_id"].to_numpy()
-    long, errors = [], {}
+    long, errors, names = [], {}, {}
     for name in wanted:
         classifier = ZeroShotClassifier(model, name)
         scores = classifier.decision_function(part, on_error="mark")
         probability = classifier.probability(scores)
+        names.update({(name, code): title for code, title in classifier.bank.names.items()})
         errors = {str(ids[k]): why for k, why in classifier.errors_.items()}
         for k, record in enumerate(ids):
             order = (-scores[k]).argsort()
@@ -117,7 +132,10 @@ def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.
     if args.json:
         print(table.to_json(orient="records"))
     elif args.out is None or len(ids) == 1:
-        print(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+        shown = table.assign(
+            finding=[names[key] for key in zip(table["labels"], table["label"], strict=True)]
+        )
+        print(shown.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
         print(
             "\nscore ranks recordings within a label; probability rests on a stated prior of 0.1, uncalibrated"
         )
@@ -144,9 +162,13 @@ def _write(table: Any, out: str | None) -> None:
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    if path.suffix == ".parquet":
-        table.to_parquet(temporary)
-    else:
-        table.to_csv(temporary, index=False)
-    os.replace(temporary, path)
+    try:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary)
+        else:
+            table.to_csv(temporary, index=False)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     print(f"scores: {path}")
