@@ -67,16 +67,17 @@ def right_bundle_branch_block(shape: Shape, rng: Rng, strength: float) -> None:
     """QRS over 120 ms, rsR' in V1, broad S in I and V6, T away from the late vector."""
     shape.qrs = rng.uniform(0.124, 0.160)
     size = rng.uniform(0.7, 1.4)
-    shape.vector[S] *= (0.8, 0.8, rng.uniform(0.2, 0.7))
+    shape.vector[R2, 2] *= rng.uniform(-0.3, 0.8)
+    shape.vector[S] *= (0.7, 0.8, rng.uniform(-0.5, 0.5))
     late = shape.qrs - 0.088
-    shape.time[RP] = 0.070 + 0.6 * late
+    shape.time[RP] = 0.066 + rng.uniform(0.35, 0.6) * late
     shape.left[RP], shape.right[RP] = 0.011 + 0.1 * late, 0.014 + 0.16 * late
-    shape.vector[RP] = np.array((-0.48, rng.uniform(-0.15, 0.2), -0.52)) * size
+    shape.vector[RP] = np.array((-0.36, rng.uniform(-0.15, 0.2), -0.50)) * size
     if rng.random() < 0.3:
         shape.vector[Q] *= (1.0, 1.0, 0.1)
     place_repolarisation(shape)
-    shape.vector[ST] += np.array((0.04, 0.0, 0.06)) * size
-    shape.vector[T] += np.array((0.06, 0.0, 0.20)) * size
+    shape.vector[ST] += np.array((0.04, 0.0, 0.09)) * size
+    shape.vector[T] += np.array((0.06, 0.0, 0.27)) * size
 
 
 def incomplete_right_bundle_branch_block(shape: Shape, rng: Rng, strength: float) -> None:
