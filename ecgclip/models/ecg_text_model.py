@@ -155,22 +155,39 @@ class ECGTextModel(nn.Module):
         if isinstance(texts, str):
             raise UsageError(f"texts must be a list of strings, got the string {texts!r}: write [{texts!r}]")
         read = [self._read(index, text) for index, text in enumerate(texts)]
-        kept = {} if self.training else self.kept_texts
-        todo = [t for t in dict.fromkeys(read) if t not in kept]
-        training = self.training
-        self.eval()
-        with torch.inference_mode():
-            for start in range(0, len(todo), batch_size):
-                part = todo[start : start + batch_size]
-                z, local = self.embed_text(part)
-                for text, a, b in zip(part, z.cpu().numpy(), local.cpu().numpy(), strict=True):
-                    kept[text] = (a, b)
-        self.train(training)
         if not read:
             empty = np.zeros((0, self.config.dim), dtype=np.float32)
             return empty, empty
-        pairs = [kept[text] for text in read]
+        kept = {} if self.training else self.kept_texts
+        fresh = self._embed_read([t for t in dict.fromkeys(read) if t not in kept], batch_size)
+        pairs = [kept[text] if text in kept else fresh[text] for text in read]
         return np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs])
+
+    def keep_texts(self, texts: Sequence[str], *, batch_size: int = 256) -> None:
+        """Keep the embeddings of texts with the model, so that using them needs no text tower.
+
+        Only these are written to the model folder; what else was embedded is forgotten.
+
+        Raises:
+            UsageError: a text is empty.
+        """
+        self.eval()
+        read = [self._read(index, text) for index, text in enumerate(texts)]
+        todo = [t for t in dict.fromkeys(read) if t not in self.kept_texts]
+        self.kept_texts |= self._embed_read(todo, batch_size)
+
+    def _embed_read(self, texts: Sequence[str], batch_size: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        training = self.training
+        self.eval()
+        with torch.inference_mode():
+            for start in range(0, len(texts), batch_size):
+                part = texts[start : start + batch_size]
+                z, local = self.embed_text(part)
+                pairs = zip(z.cpu().numpy(), local.cpu().numpy(), strict=True)
+                found |= dict(zip(part, pairs, strict=True))
+        self.train(training)
+        return found
 
     def _read(self, index: int, text: str) -> str:
         if not isinstance(text, str) or not text.strip():
@@ -245,7 +262,10 @@ def _build(kind: str, registry: dict[str, type[nn.Module]], values: dict[str, An
         from importlib import import_module
 
         module, _, attribute = name.partition(":")
-        return getattr(import_module(module), attribute)(**values)
+        found = getattr(import_module(module), attribute, None)
+        if not (isinstance(found, type) and issubclass(found, nn.Module)):
+            raise UsageError(f"{kind} {name!r} is no torch module: name a class as package.module:Name")
+        return found(**values)
     if name not in registry:
         raise unknown_name(kind, name, registry)
     if name in TEXT_ENCODERS:

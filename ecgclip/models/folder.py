@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ecgclip.errors import DataError
+from ecgclip.errors import DataError, ECGClipError
 from ecgclip.signals import Preprocessor
 
 from .config import ModelConfig
@@ -27,6 +29,7 @@ _CONFIG, _WEIGHTS, _TOKENIZER, _TEXTS = (
     "tokenizer.json",
     "texts.safetensors",
 )
+_TOWER = "tower"
 
 
 def save_model(model: "ECGTextModel", folder: str | Path) -> Path:
@@ -38,8 +41,13 @@ def save_model(model: "ECGTextModel", folder: str | Path) -> Path:
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = model.config.to_dict()
-    config["text"] = {k: v for k, v in config["text"].items() if k != "tokenizer"}
+    for stale in (_CONFIG, _TOKENIZER, _TEXTS):
+        (folder / stale).unlink(missing_ok=True)
+    shutil.rmtree(folder / _TOWER, ignore_errors=True)
+    config = _config(model)
+    config["text"].pop("tokenizer", None)
+    if hasattr(model.text_encoder, "save_architecture") and not model.text_encoder.frozen:
+        model.text_encoder.save_architecture(folder / _TOWER)
     tokenizer = model.config.text.get("tokenizer")
     if tokenizer is not None:
         _replace(folder / _TOKENIZER, lambda path: path.write_text(tokenizer, encoding="utf-8"))
@@ -78,7 +86,18 @@ def load_model(source: str | Path) -> "ECGTextModel":
         raise DataError(f"{folder / _CONFIG}: not a model of this version ({error})") from None
     if (folder / _TOKENIZER).is_file():
         text["tokenizer"] = (folder / _TOKENIZER).read_text(encoding="utf-8")
-    model = ECGTextModel(ModelConfig.from_dict({**config_values, "text": text}), preprocessor)
+    if (folder / _TOWER / "config.json").is_file():
+        text["architecture"] = str(folder / _TOWER)
+    _refuse_foreign_code(folder / _CONFIG, config_values)
+    try:
+        model = ECGTextModel(ModelConfig.from_dict({**config_values, "text": text}), preprocessor)
+    except ECGClipError as error:
+        raise DataError(f"{folder / _CONFIG}: {error}") from None
+    except Exception as error:  # noqa: BLE001 - a damaged tokenizer raises a bare Exception
+        reason = str(error).strip().split("\n")[0][:160]
+        raise DataError(
+            f"{folder}: no model can be built from {_CONFIG} and {_TOKENIZER} ({reason}): copy the folder again"
+        ) from None
     _load_weights(model, folder / _WEIGHTS)
     model.eval()
     model.kept_texts = _load_texts(folder / _TEXTS, record.get("kept_texts", []))
@@ -88,7 +107,7 @@ def load_model(source: str | Path) -> "ECGTextModel":
 def model_hash(model: "ECGTextModel") -> str:
     """Twelve hexadecimal digits over weights, configuration and preprocessor."""
     digest = hashlib.sha256()
-    config = {**model.config.to_dict(), "preprocessor": model.preprocessor.to_dict()}
+    config = {**_config(model), "preprocessor": model.preprocessor.to_dict()}
     digest.update(json.dumps(config, sort_keys=True).encode())
     for name, value in sorted(_own_weights(model).items()):
         digest.update(name.encode())
@@ -106,6 +125,27 @@ def push_model(model: "ECGTextModel", repo_id: str, *, private: bool) -> str:
         save_model(model, folder)
         api.upload_folder(repo_id=repo_id, folder_path=folder)
     return str(url)
+
+
+def _config(model: "ECGTextModel") -> dict[str, Any]:
+    """The configuration as it is written: a tower by its name and width, not by where it was loaded from."""
+    config = model.config.to_dict()
+    config["text"].pop("architecture", None)
+    if hasattr(model.text_encoder, "save_architecture"):
+        config["text"]["width"] = model.text_encoder.width
+    return config
+
+
+def _refuse_foreign_code(path: Path, config: dict[str, Any]) -> None:
+    """A third party's encoder is used only where its module is imported already: loading runs no code."""
+    for part in ("signal", "text"):
+        section = config.get(part)
+        kind = str(section.get("kind", "")) if isinstance(section, dict) else ""
+        module = kind.partition(":")[0]
+        if ":" in kind and module not in sys.modules:
+            raise DataError(
+                f"{path}: the {part} encoder is {kind!r}: if you trust it, import {module} before loading the model"
+            )
 
 
 def _own_weights(model: "ECGTextModel") -> dict[str, torch.Tensor]:
@@ -154,7 +194,11 @@ def _load_weights(model: "ECGTextModel", path: Path) -> None:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: weights cannot be read ({error}): copy the model folder again") from None
-    missing, extra = model.load_state_dict(state, strict=False)
+    try:
+        missing, extra = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        reason = str(error).strip().split("\n")[-1].strip()[:160]
+        raise DataError(f"{path}: weights do not fit {_CONFIG} ({reason}): copy the folder again") from None
     missing = [k for k in missing if k in _own_weights(model)]
     if missing or extra:
         raise DataError(
@@ -163,12 +207,16 @@ def _load_weights(model: "ECGTextModel", path: Path) -> None:
 
 
 def _load_texts(path: Path, texts: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    if not texts or not path.is_file():
+    if not texts:
         return {}
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    found = load_file(path)
-    return {t: (found["global"][k], found["local"][k]) for k, t in enumerate(texts)}
+    try:
+        found = load_file(path)
+        return dict(zip(texts, zip(found["global"], found["local"], strict=True), strict=True))
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: kept texts cannot be read ({error}): copy the model folder again") from None
 
 
 def _replace(path: Path, write: Any) -> None:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecgclip.errors import unknown_name
+
 from .encoded import Encoded
 from .layers import AttentionPool, KeyedDropout, MaskedNorm
 
@@ -66,6 +68,8 @@ class ResNet1d(nn.Module):
         norm: str = "group",
     ) -> None:
         super().__init__()
+        if size not in RESNET_SIZES:
+            raise unknown_name("size of resnet", size, RESNET_SIZES)
         stem, stages = RESNET_SIZES[size]
         self.fs = fs
         self.scale_per_mv = scale_per_mv

@@ -43,7 +43,8 @@ class RecordSource:
     """Recordings that are read and prepared when asked for.
 
     Attributes:
-        items: a path, an ``ECGRecord`` or an index that ``corpus.record`` knows, for each recording.
+        items: a path, an ``ECGRecord``, ``(array, fs, lead_names)`` or an index that ``corpus.record`` knows,
+            for each recording.
         names: what each is called in messages.
         preprocessor: how each is prepared.
     """
@@ -67,6 +68,8 @@ class RecordSource:
             record = self.corpus.record(item)
         elif isinstance(item, ECGRecord):
             record = item
+        elif isinstance(item, tuple):
+            record = ECGRecord(item[0], fs=item[1], lead_names=item[2])
         else:
             record = read_record(item)
         return self.preprocessor.prepare(record)
@@ -153,8 +156,13 @@ def _flatten(records: Any) -> Iterable[Any]:
     elif isinstance(records, ECGRecord):
         yield records
     elif isinstance(records, tuple) and records and isinstance(records[0], np.ndarray):
-        yield _from_tuple(records)
-    elif isinstance(records, np.ndarray) or records is None or isinstance(records, (dict, int, float)):
+        if len(records) != 3:
+            raise UsageError(
+                f"an array comes as (array, fs, lead_names), got a tuple of {len(records)}: state rate and lead "
+                "names"
+            )
+        yield records
+    elif isinstance(records, (np.ndarray, dict)) or hasattr(records, "detach"):
         raise UsageError(
             f"{type(records).__name__} is not a recording: give a path, an ECGRecord, or "
             "(array, fs, lead_names) with the array (n_leads, n_times) in mV"
@@ -164,14 +172,6 @@ def _flatten(records: Any) -> Iterable[Any]:
             yield from _flatten(item)
     else:
         raise UsageError(f"{type(records).__name__} is not a recording: give a path, an ECGRecord or a list")
-
-
-def _from_tuple(item: tuple[Any, ...]) -> ECGRecord:
-    if len(item) != 3:
-        raise UsageError(
-            f"an array comes as (array, fs, lead_names), got a tuple of {len(item)}: state rate and lead names"
-        )
-    return ECGRecord(item[0], fs=item[1], lead_names=item[2])
 
 
 def _files(path: Path) -> Iterable[Path]:
@@ -191,4 +191,4 @@ def _files(path: Path) -> Iterable[Path]:
 def _name(index: int, item: Any) -> str:
     if isinstance(item, ECGRecord):
         return item.record_id or f"recording {index}"
-    return str(item)
+    return f"recording {index}" if isinstance(item, tuple) else str(item)

@@ -1,6 +1,7 @@
 """Text encoders: a small one trained here, and any encoder of the Hugging Face hub."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -56,9 +57,9 @@ class BagTextEncoder(nn.Module):
         """Encode ``texts``; an empty text has no token and the pooled vector of nothing."""
         coded = self.tokenizer.encode_batch([text.lower() for text in texts])
         device = self.embed.weight.device
-        ids = torch.tensor([c.ids for c in coded], dtype=torch.long, device=device).view(len(coded), -1)
-        mask = torch.tensor([c.attention_mask for c in coded], dtype=torch.bool, device=device)
-        mask = mask.view(len(coded), -1)
+        shape = (len(coded), len(coded[0].ids) if coded else 0)
+        ids = torch.tensor([c.ids for c in coded], dtype=torch.long, device=device).view(shape)
+        mask = torch.tensor([c.attention_mask for c in coded], dtype=torch.bool, device=device).view(shape)
         x = self.embed(ids) * mask[:, :, None]
         tokens = self._deepen(x) * mask[:, :, None]
         bag = x.sum(1) / mask.sum(1, keepdim=True).clamp(min=1).sqrt()
@@ -73,36 +74,63 @@ class BagTextEncoder(nn.Module):
 class PretrainedTextEncoder(nn.Module):
     """Any encoder of the Hugging Face hub, by hub id or local folder.
 
-    A frozen tower takes no gradient, stays in eval mode whatever ``train()`` says, and computes the
-    features of a text once: they are kept by text.
+    A frozen tower takes no gradient and computes the features of a text once: they are kept by text. Its
+    files are loaded when a text is first encoded, where ``width`` is known: a model folder tells it. The
+    tower is in eval mode whatever ``train()`` says: its dropout would depend on how a batch was split.
 
     Args:
         name: hub id or local folder.
         frozen: whether the tower is kept as it is.
         max_tokens: tokens beyond this many are left out.
+        width: width of the tower's tokens; None looks at the tower.
+        architecture: folder with the tower's configuration and tokenizer, whose weights come from elsewhere.
 
     Raises:
         DataError: the tower is neither a folder nor in the cache while the hub is out of reach.
     """
 
-    def __init__(self, *, name: str, frozen: bool = True, max_tokens: int = 128) -> None:
+    _place: Tensor
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        frozen: bool = True,
+        max_tokens: int = 128,
+        width: int | None = None,
+        architecture: str | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
         self.frozen = frozen
         self.max_tokens = max_tokens
-        self.tokenizer, self.tower = _load_tower(name)
-        self.width = int(self.tower.config.hidden_size)
+        self.architecture = architecture
+        self.tokenizer: Any = None
+        self.tower: Any = None
         self._kept: dict[str, Tensor] = {}
-        if frozen:
-            self.tower.requires_grad_(False)
-            self.tower.eval()
+        self.register_buffer("_place", torch.zeros(0), persistent=False)
+        if width is None or not frozen:
+            self._load()
+        self.width: int = width or self._width_of_tower()
+
+    def _width_of_tower(self) -> int:
+        return int(self.tower.config.hidden_size)
+
+    def _load(self) -> None:
+        self.tokenizer, tower = _load_tower(self.name, self.architecture)
+        self.tower = tower.to(self._place.device).requires_grad_(not self.frozen).eval()
 
     def train(self, mode: bool = True) -> "PretrainedTextEncoder":
-        """Set the mode; a frozen tower stays in eval mode."""
+        """Set the mode; the tower stays in eval mode."""
         super().train(mode)
-        if self.frozen:
+        if self.tower is not None:
             self.tower.eval()
         return self
+
+    def save_architecture(self, folder: Path) -> None:
+        """Write the tower's configuration and tokenizer, which with its weights are all of it."""
+        self.tower.config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
 
     def forward(self, texts: Sequence[str]) -> Encoded:
         """Encode ``texts`` to tokens and their mean (mean pooling over the attention mask)."""
@@ -116,16 +144,18 @@ class PretrainedTextEncoder(nn.Module):
                 tokens, mask = self._run(part)
                 for text, row, present in zip(part, tokens, mask, strict=True):
                     self._kept[text] = row[present].cpu()
-        device = next(self.tower.parameters()).device
+        device = self._place.device
         rows = [self._kept[text] for text in texts]
         padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device)
         lengths = torch.tensor([len(row) for row in rows], device=device)
         return self._pool(padded, torch.arange(padded.shape[1], device=device)[None] < lengths[:, None])
 
     def _run(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        if self.tower is None:
+            self._load()
         coded = self.tokenizer(
             texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        ).to(next(self.tower.parameters()).device)
+        ).to(self._place.device)
         tokens = self.tower(**coded).last_hidden_state
         return tokens.float(), coded["attention_mask"].bool()
 
@@ -135,17 +165,22 @@ class PretrainedTextEncoder(nn.Module):
         return _encoded(tokens * weight, mask, pooled)
 
 
-def _load_tower(name: str) -> tuple[Any, Any]:
+def _load_tower(name: str, architecture: str | None) -> tuple[Any, Any]:
     """Load tokenizer and encoder; no code of the folder is run, and only safetensors are read."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+    source = architecture or name
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        tower = AutoModel.from_pretrained(name, trust_remote_code=False, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        if architecture is not None:
+            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+            tower = AutoModel.from_config(config, trust_remote_code=False)
+        else:
+            tower = AutoModel.from_pretrained(source, trust_remote_code=False, use_safetensors=True)
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0][:160]
         raise DataError(
-            f"text tower {name!r} could not be loaded ({reason}): give a local folder, or a hub id that is in "
+            f"text tower {source!r} could not be loaded ({reason}): give a local folder, or a hub id that is in "
             f"the cache (HF_HUB_CACHE) or can be reached"
         ) from None
     return tokenizer, tower.float()

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecgclip.errors import unknown_name
+
 from .encoded import Encoded
 from .layers import AttentionPool, KeyedDropout
 
@@ -71,6 +73,8 @@ class ViT1d(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        if size not in VIT_SIZES:
+            raise unknown_name("size of vit", size, VIT_SIZES)
         width, depth, heads = VIT_SIZES[size]
         self.fs = fs
         self.scale_per_mv = scale_per_mv

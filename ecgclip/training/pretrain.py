@@ -184,7 +184,7 @@ def _keep_bank_texts(model: ECGTextModel) -> None:
 
     model.kept_texts = {}
     for name in BANKS:
-        model.text_vectors(PromptBank.load(name).texts)
+        model.keep_texts(PromptBank.load(name).texts)
 
 
 def preparation_line(report: Callable[[str], None] | None = None) -> Callable[[Progress], None]:

@@ -81,7 +81,8 @@ def test_a_missing_lead_is_told_from_a_silent_one(model, noise):
 @pytest.mark.parametrize("n_times", [1, 37, 100, 1003, 6000])
 def test_any_length_is_taken(model, noise, n_times):
     z, local = embed(model, [noise(n_times)])
-    assert torch.isfinite(z).all() and torch.isfinite(local.beats).all()
+    assert torch.isfinite(z).all()
+    assert torch.isfinite(local.beats).all()
     torch.testing.assert_close(z.norm(dim=-1), torch.ones(1))
     assert local.token_mask.shape[1] == local.tokens.shape[1] == len(local.token_times)
 
@@ -153,7 +154,8 @@ def test_beat_timing_does_not_hang_on_padding_or_rate():
     wide = beat_timing(torch.nn.functional.pad(times, (0, 4)), torch.nn.functional.pad(mask, (0, 4)))
     torch.testing.assert_close(wide[:, :3], beat_timing(times, mask))
     one = beat_timing(times[:, :1], mask[:, :1])
-    assert torch.isfinite(one).all() and not one.any()
+    assert torch.isfinite(one).all()
+    assert not one.any()
     slow = beat_timing(times * 2, mask)[..., 2:5]
     torch.testing.assert_close(slow, beat_timing(times, mask)[..., 2:5])
 
@@ -175,7 +177,8 @@ def test_dropout_belongs_to_the_record():
 
 def test_keyed_numbers_are_uniform_and_unlike_for_neighbouring_keys():
     drawn = keyed_uniform(torch.arange(200), 500)
-    assert 0 <= float(drawn.min()) and float(drawn.max()) < 1
+    assert float(drawn.min()) >= 0
+    assert float(drawn.max()) < 1
     assert abs(float(drawn.mean()) - 0.5) < 0.01
     assert abs(float(drawn.var()) - 1 / 12) < 0.002
     assert abs(float(np.corrcoef(drawn[:-1].ravel(), drawn[1:].ravel())[0, 1])) < 0.02
