@@ -52,7 +52,7 @@ def couple(
 
     Args:
         similarity: ``(B, N, M)`` cosines; the cost is one minus them.
-        mask: ``(B, N)`` bool, tokens that are present.
+        mask: ``(B, N)`` bool, tokens that are present; a recording without one couples with nothing.
         plan: one of ``PLANS``.
         reg: entropic regularisation on that cost.
         reg_m: relaxation of the texts' marginal; None holds it.
@@ -65,6 +65,27 @@ def couple(
     """
     if plan not in PLANS:
         raise unknown_name("plan", plan, PLANS)
+    empty = ~mask.any(1, keepdim=True)
+    found = _couple(similarity, mask | empty, plan, reg, reg_m, (dustbin, dustbin_cost), iterations)
+    there = (~empty).to(similarity.dtype)
+    return Coupling(
+        plan=found.plan * there[:, :, None],
+        similarity=found.similarity * there,
+        log_mass=found.log_mass * there,
+    )
+
+
+def _couple(
+    similarity: Tensor,
+    mask: Tensor,
+    plan: str,
+    reg: float,
+    reg_m: float | None,
+    none: tuple[float, float],
+    iterations: int,
+) -> Coupling:
+    """Couple where every recording has a token; ``none`` is the dustbin's mass and cost."""
+    dustbin, dustbin_cost = none
     present = mask[:, :, None]
     count = mask.sum(1).clamp(min=1)
     log_a = torch.where(mask, -count.log()[:, None].to(similarity.dtype), similarity.new_tensor(-torch.inf))

@@ -70,7 +70,7 @@ class LocalAlignment:
         if batch.local is None:
             raise UsageError("objective: a local term needs model.local in the recipe, and it is null there")
         if batch.local_statements.shape[0] == 0:
-            return torch.zeros((), device=batch.signal.device)
+            return batch.local.beats.sum() * 0.0
         scores = local_scores(batch.local, batch.local_statements, self.readout)[batch.has_text]
         logits = batch.local_scale * scores
         says = batch.says[batch.has_text]

@@ -52,10 +52,11 @@ class Objective:
     parts: Sequence[WeightedTerm]
 
     def __call__(self, batch: AlignmentBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of a joined batch and the value of each term."""
-        values = {part.term.name: part.term(batch) for part in self.parts}
-        total = sum(
-            (part.weight * value for part, value in zip(self.parts, values.values(), strict=True)),
-            start=batch.signal.new_zeros(()),
-        )
+        """Return the loss of a joined batch and the value of each term; a second of a name is numbered."""
+        total, values = batch.signal.new_zeros(()), dict[str, Tensor]()
+        for part in self.parts:
+            value = part.term(batch)
+            total = total + part.weight * value
+            same = sum(name.partition("#")[0] == part.term.name for name in values)
+            values[f"{part.term.name}#{same + 1}" if same else part.term.name] = value
         return total, values
