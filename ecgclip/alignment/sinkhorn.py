@@ -127,11 +127,12 @@ class _Iteration:
         """P ``(batch, n, m)``."""
         return (self.a * self.u)[:, :, None] * self.kernel * (self.b * self.v)[:, None, :]
 
-    def newton(self, error: Tensor, new: Tensor, mass: Tensor, tol: float) -> Tensor:
-        """Newton step on log v where the error exceeds ``tol``; returns the error after it.
+    def newton(self) -> Tensor:
+        """Newton step on log v; returns the error ``(batch,)`` after it.
 
         The whole step is kept if it lowers the error, else the length among ``STEPS`` that raises the dual most.
         """
+        error, new, mass = self.error(self.u, self.v)
         plan, problem = self.plan(), self.problem
         row, column = plan.sum(2), plan.sum(1)
         stiff = column / problem.beta
@@ -140,18 +141,18 @@ class _Iteration:
         step = solve_schur(schur(plan, inverse, stiff, problem.balanced), stiff * ahead)
         if problem.balanced:  # a constant between the potentials is free: the shortest step
             step = step - 0.5 * (step.amax(1, keepdim=True) + step.amin(1, keepdim=True))
-        base_u, base_v, todo = self.u, self.v, error > tol
-        longest, best = step.abs().amax(1, keepdim=True), mass
+        base_u, base_v, longest = self.u, self.v, step.abs().amax(1, keepdim=True)
+        todo, best = torch.ones_like(error, dtype=torch.bool), mass
         for limit in (math.inf, *STEPS):
             v = base_v * (step * (limit / longest).clamp(max=1.0)).exp()
             u = self.rows(v)
             tried, _, moved = self.error(u, v)
             if limit == math.inf:
-                kept = todo & (tried < GAIN * error)
-                todo = todo & ~kept
+                kept = (tried < GAIN * error) & ~self.strayed(u, v)[0]
+                todo = ~kept
             else:
                 dual = self._dual(u, v, moved)
-                kept = todo & (dual > best)
+                kept = todo & (dual > best) & ~self.strayed(u, v)[0]
                 best = torch.where(kept, dual, best)
             self.u, self.v = torch.where(kept[:, None], u, self.u), torch.where(kept[:, None], v, self.v)
             error = torch.where(kept, tried, error)
@@ -170,16 +171,15 @@ class _Iteration:
             value = value + (weights * marginal_penalty(potential, rho, self.problem.reg)).sum(1)
         return value
 
-    def strayed(self) -> tuple[Tensor, Tensor]:
-        """Problems ``(batch,)`` whose scalings left the range where the kernel domain holds, or will soon.
+    def strayed(self, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Problems ``(batch,)`` whose scalings left the range where the kernel domain holds, or soon may.
 
         An entry that the kernel rounds to zero may not matter at the present scalings either: for that, the
         largest two together stay 25 below the range.
         """
-        u = torch.where(self.a > 0, self.u.log(), 0.0)
-        v = torch.where(self.b > 0, self.v.log(), 0.0)
-        widest = torch.maximum(u.abs().amax(1), v.abs().amax(1))
-        together = u.amax(1) + v.amax(1)
+        log_u, log_v = torch.where(self.a > 0, u.log(), 0.0), torch.where(self.b > 0, v.log(), 0.0)
+        widest = torch.maximum(log_u.abs().amax(1), log_v.abs().amax(1))
+        together = log_u.amax(1) + log_v.amax(1)
         holds = (widest < self.log_range) & (together < self.log_range - 25)
         return ~holds, holds & ((widest > 0.4 * self.log_range) | (together > 0.4 * self.log_range))
 
@@ -249,12 +249,16 @@ class _Found:
         self.error = torch.full_like(self.f[:, 0], math.inf)
         self.iterations = torch.zeros_like(self.error, dtype=torch.int64)
 
-    def lay(self, where: Tensor, state: _Iteration, ready: Tensor, error: Tensor, count: int) -> None:
-        """Write down the problems ``ready`` of the running ones, ``where`` in the batch."""
-        f, g = state.potentials()
+    def retire(self, state: _Iteration, running: Tensor, ready: Tensor, error: Tensor, count: int) -> Tensor:
+        """Write down the problems that are ready, drop them from the state, and return who still runs."""
+        if not bool(ready.any()):
+            return running
+        where, (f, g) = running[ready], state.potentials()
         self.plan[where] = state.plan()[ready]
         self.f[where], self.g[where], self.error[where] = f[ready], g[ready], error[ready]
         self.iterations[where] = count
+        state.keep(~ready)
+        return running[~ready]
 
 
 def _solve(problem: Problem, tol: float, max_iter: int, potentials: tuple[Tensor, Tensor] | None) -> _Found:
@@ -270,11 +274,8 @@ def _solve(problem: Problem, tol: float, max_iter: int, potentials: tuple[Tensor
         for _ in range(sweeps):
             state.sweep()
         count += sweeps
-        error, new, mass = state.error(state.u, state.v)
-        if by_newton and count < max_iter and bool((error > tol).any()):
-            error = state.newton(error, new, mass, tol)
-            count += 1
-        lost, wide = state.strayed()
+        error, _, _ = state.error(state.u, state.v)
+        lost, wide = state.strayed(state.u, state.v)
         if bool((lost | wide).any()):
             again, far = lost.nonzero()[:, 0], wide.nonzero()[:, 0]
             f, g = state.potentials()
@@ -282,11 +283,10 @@ def _solve(problem: Problem, tol: float, max_iter: int, potentials: tuple[Tensor
             f, g, log_error = _log_sweeps(state, again, start, sweeps)
             state.take_up(again, f, g)
             error = error.index_copy(0, again, log_error)
-        finished = (error <= tol) | (count >= max_iter)
-        if bool(finished.any()):
-            found.lay(running[finished], state, finished, error, count)
-            running = running[~finished]
-            state.keep(~finished)
+        running = found.retire(state, running, (error <= tol) | (count >= max_iter), error, count)
+        if by_newton and running.numel():
+            error, count = state.newton(), count + 1
+            running = found.retire(state, running, (error <= tol) | (count >= max_iter), error, count)
     return found
 
 
