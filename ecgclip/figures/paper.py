@@ -110,8 +110,9 @@ def draw_sheet(
     start: float = 0.0,
     seconds: float = 10.0,
     rhythm_lead: str = "II",
+    below: float = 0.0,
 ) -> Sheet:
-    """The same as ``ecg_sheet``, with the places of its parts."""
+    """The same as ``ecg_sheet``, with the places of its parts and ``below`` mm of blank paper at the foot."""
     values, rate, mask = _values(signal, fs)
     begin = round(start * rate)
     values = values[:, begin : begin + round(seconds * rate)]
@@ -119,7 +120,7 @@ def draw_sheet(
         raise UsageError(f"nothing to draw: the recording has no signal behind second {start:g}")
     if rhythm_lead not in LEADS:
         raise UsageError(f"rhythm lead {rhythm_lead!r} is not one of {', '.join(LEADS)}")
-    sheet = _paper(seconds, start, title, subtitle)
+    sheet = _paper(seconds, start, title, subtitle, below)
     for lead in LEADS:
         row, column = sheet.place(lead)
         low = round(column * sheet.column_s * rate)
@@ -167,7 +168,7 @@ def _values(signal: Array | ECGRecord, fs: float | None) -> tuple[Array, float, 
     return values, float(fs), np.ones(len(LEADS), dtype=bool)
 
 
-def _paper(seconds: float, start: float, title: str, subtitle: str) -> Sheet:
+def _paper(seconds: float, start: float, title: str, subtitle: str, below: float) -> Sheet:
     """An empty sheet with its grid, calibration pulses and writing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import LineCollection
@@ -175,10 +176,10 @@ def _paper(seconds: float, start: float, title: str, subtitle: str) -> Sheet:
 
     width = seconds * MM_PER_S + PULSE_MM + 2 * MARGIN_MM
     height = 4 * ROW_MM + 2 * MARGIN_MM + TITLE_MM
-    figure = Figure(figsize=(width / 25.4, height / 25.4), facecolor=PAPER)
+    figure = Figure(figsize=(width / 25.4, (height + below) / 25.4), facecolor=PAPER)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set(xlim=(0, width), ylim=(-below, height))
     axes.axis("off")
     top = height - TITLE_MM
     for step, colour, line in ((1.0, FINE, 0.35), (5.0, COARSE, 0.6)):
