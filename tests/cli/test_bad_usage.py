@@ -1,0 +1,182 @@
+"""Bad input at the command line: at most three lines, status 1 or 2, and no file left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _everything(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def refused(command, newcomer):
+    """Run what must fail and give its message."""
+
+    def run(status: int, *argv: str) -> str:
+        before = _everything(newcomer)
+        got, _, err = command(*argv)
+        assert got == status, err
+        assert 1 <= len(err.strip().splitlines()) <= 3, err
+        assert any(line.startswith("ecgclip") for line in err.splitlines()), err
+        assert "Traceback" not in err
+        assert "This is a fault of ecgclip" not in err
+        assert _everything(newcomer) == before
+        return err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "COMMAND"),
+        (["pretrian"], "invalid choice"),
+        (["pretrain", "--set"], "--set"),
+        (["pretrain", "--bogus", "3"], "--bogus"),
+        (["pretrain", "--seed", "x"], "--seed"),
+        (["pretrain", "absent.yaml"], "absent.yaml"),
+        (["pretrain", "--set", "modl.dim=3"], "model"),
+        (["pretrain", "--set", "schedule.epoch=3"], "epochs"),
+        (["pretrain", "--set", "model.dim=wide"], "model.dim"),
+        (["pretrain", "--set", "schedule.epochs=1.5"], "schedule.epochs"),
+        (["pretrain", "--set", "optimizer.lr=no"], "optimizer.lr"),
+        (["pretrain", "--set", "objective.7.weight=1"], "objective.7.weight"),
+        (["pretrain", "--set", "model.dim"], "KEY=VALUE"),
+        (["pretrain", "--set", "data.corpus.kind=ptb-xl"], "data.corpus.n"),
+        (["pretrain", "--data", "demo"], "simulated"),
+        (["pretrain", "--seed", "-1"], "seed"),
+        (
+            ["zero-shot", "runs/quickstart", "--data", "demo", "--labels", "ptbxl-superclas"],
+            "ptbxl-superclass",
+        ),
+        (["zero-shot", "runs/quickstart", "--data", "demo", "--out", "scores.xls"], ".csv"),
+        (["zero-shot", "runs/quickstart"], "--data"),
+        (["zero-shot", "runs/quickstart", "--data", "demo", "--split", "dev"], "--split"),
+        (["prepare"], "--data"),
+        (["prepare", "--data", "demo", "--out", "s", "--corpus", "ptbxl"], "ptb-xl"),
+        (["prepare", "--data", "demo", "--out", "s", "--set", "preprocessing.fs=50"], "recipe"),
+        (["prepare", "recipes/quickstart.yaml", "--corpus", "challenge"], "--corpus"),
+        (["prompts"], "action"),
+        (["prompts", "show", "cpsc2019"], "cpsc2018"),
+        (["simulate"], "--out"),
+        (["simulate", "--n", "0", "--out", "new"], "n"),
+        (["simulate", "--fs", "0", "--out", "new"], "fs"),
+    ],
+)
+def test_bad_usage_is_told_and_ends_with_2(refused, argv, said):
+    assert said in refused(2, *argv)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["zero-shot", "absent", "--data", "demo"], "absent"),
+        (["zero-shot", "demo", "--data", "demo"], "demo"),
+        (["zero-shot", "runs/quickstart", "--data", "absent"], "absent"),
+        (["zero-shot", "runs/quickstart", "--data", "recipes"], "recipes"),
+        (["zero-shot", "runs/quickstart", "--data", "demo", "--labels", "absent.yaml"], "absent.yaml"),
+        (["simulate", "--out", "demo"], "demo"),
+        (["prepare", "--data", "absent", "--out", "s"], "absent"),
+        (["pretrain", "recipes/quickstart.yaml", "--out", "demo"], "demo"),
+        (["pretrain", "recipes/quickstart.yaml", "--set", "optimizer.lr=5e-4"], "optimizer.lr"),
+    ],
+)
+def test_bad_data_is_told_and_ends_with_1(refused, argv, said):
+    assert said in refused(1, *argv)
+
+
+def test_every_fault_of_a_recipe_is_told_with_its_line(refused, newcomer, tmp_path):
+    recipe = tmp_path / "broken.yaml"
+    recipe.write_text(
+        "name: broken\n"
+        "data:\n"
+        "  corpus: {kind: simulated, n: '64'}\n"
+        "objective:\n"
+        "  - kind: infonce\n"
+        "schedule:\n"
+        "  epohs: 3\n"
+        "optimizer:\n"
+        "  lr: fast\n",
+        encoding="utf-8",
+    )
+    said = refused(2, "pretrain", recipe)
+    for part in ("line 3", "data.corpus.n", "line 7", "epochs", "line 9", "optimizer.lr"):
+        assert part in said
+
+
+def test_a_key_that_stands_twice_is_refused(refused, tmp_path):
+    recipe = tmp_path / "twice.yaml"
+    recipe.write_text("name: a\nname: b\n", encoding="utf-8")
+    assert "line 2" in refused(2, "pretrain", recipe)
+
+
+def test_a_store_of_other_settings_is_refused_by_both_hashes(refused, tiny_store, newcomer):
+    said = refused(
+        1, "pretrain", "recipes/quickstart.yaml", "--data", tiny_store.path, "--set", "preprocessing.fs=125.0"
+    )
+    assert tiny_store.preprocessor.hash in said
+
+
+def test_a_model_refuses_a_store_of_other_settings(refused, simulated, newcomer, tmp_path):
+    from ecgclip.corpora import prepare
+    from ecgclip.signals import Preprocessor
+
+    store = prepare(simulated.select(split="test"), Preprocessor(fs=125.0), tmp_path / "other", workers=1)
+    said = refused(1, "zero-shot", "runs/quickstart", "--data", store.path, "--split", "test")
+    assert store.preprocessor.hash in said
+
+
+def test_one_damaged_recording_is_listed_and_the_rest_is_scored(command, newcomer, tmp_path):
+    import shutil
+
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for path in sorted(Path("demo/records").iterdir())[:6]:
+        shutil.copy(path, folder)
+    sorted(folder.glob("*.dat"))[1].write_bytes(b"cut")
+    out = tmp_path / "scores.csv"
+    status, _, err = command("zero-shot", "runs/quickstart", "--data", folder, "--out", out)
+    assert status == 0
+    assert "sim-3-000001" in err
+    rows = out.read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 3 * 5
+
+
+def test_an_interrupted_training_ends_with_130_and_nothing_half_written(newcomer, tmp_path):
+    recipe = newcomer / "recipes" / "quickstart.yaml"
+    argv = [sys.executable, "-m", "ecgclip.cli", "pretrain", recipe, "--out", tmp_path / "run"]
+    process = subprocess.Popen(
+        [*map(str, argv), "--set", "schedule.epochs=5000"], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("trains "):
+            break
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "interrupted" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_a_closed_pipe_is_no_error(newcomer):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "ecgclip.cli", "prompts", "show", "ptbxl-all"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writer)
+    assert process.returncode == 0
+    assert process.stderr == ""
