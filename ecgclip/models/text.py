@@ -134,6 +134,9 @@ class PretrainedTextEncoder(nn.Module):
 
     def forward(self, texts: Sequence[str]) -> Encoded:
         """Encode ``texts`` to tokens and their mean (mean pooling over the attention mask)."""
+        if not texts:
+            nothing = torch.zeros(0, 1, self.width, device=self._place.device)
+            return self._pool(nothing, nothing[:, :, 0].bool())
         if not self.frozen:
             tokens, mask = self._run(list(texts))
             return self._pool(tokens, mask)

@@ -152,11 +152,7 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
     preprocessor = build_preprocessor(recipe)
     if recipe.start_from is not None:
         model = ECGTextModel.from_pretrained(recipe.start_from)
-        if model.preprocessor.hash != preprocessor.hash:
-            raise DataError(
-                f"start_from {recipe.start_from}: preprocessor {model.preprocessor.hash}, the recipe's is "
-                f"{preprocessor.hash}: use the same preprocessing"
-            )
+        _refuse_other_shape(recipe, model)
         return model
     section = recipe.model
     text = section.text.model_dump()
@@ -174,6 +170,29 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return ECGTextModel(config, preprocessor)
+
+
+def _refuse_other_shape(recipe: Recipe, model: ECGTextModel) -> None:
+    """A model to start from must be what the recipe asks for: the recipe's word holds, or nobody's."""
+    section = recipe.model
+    local = None if section.local is None else section.local.model_dump()
+    wanted: list[tuple[str, Any, Any]] = [
+        ("preprocessing", build_preprocessor(recipe).to_dict(), model.preprocessor.to_dict()),
+        ("reports.findings", recipe.reports.findings, model.config.findings),
+        ("model.dim", section.dim, model.config.dim),
+        ("model.signal", section.signal.model_dump(), dict(model.config.signal)),
+        ("model.local", local, None if model.config.local is None else dict(model.config.local)),
+    ]
+    wanted += [
+        (f"model.text.{key}", value, model.config.text.get(key))
+        for key, value in section.text.model_dump().items()
+    ]
+    for key, asked, found in wanted:
+        if asked != found:
+            raise DataError(
+                f"start_from {recipe.start_from}: {key} is {found!r} there and {asked!r} in the recipe: use "
+                "the same"
+            )
 
 
 def build_objective(recipe: Recipe) -> tuple[Objective, tuple[LocalReadout, ...]]:

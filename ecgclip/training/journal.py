@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -43,7 +44,9 @@ class Journal:
             return
         lines = path / "metrics.jsonl"
         kept = [line for line in _lines(lines) if json.loads(line).get("step", 0) <= step] if step else []
-        lines.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        temporary = path / f".{lines.name}.{os.getpid()}"
+        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        os.replace(temporary, lines)
         self._file = lines.open("a", encoding="utf-8")
         self._board_folder, self._board_step = path / "tensorboard", step
 

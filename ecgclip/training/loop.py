@@ -187,17 +187,18 @@ class Loop:
             autocast=self.autocast,
         )
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
+        value = float(loss)
+        for what, number in (("loss", value), ("gradient's norm", float(norm))):
+            if not math.isfinite(number):
+                raise DataError(
+                    f"{self.path}: the {what} is {number} at step {item.step + 1}: lower optimizer.lr, or look "
+                    "for damaged recordings; the last checkpoint is whole"
+                )
         self.optimizer.step()
         with torch.no_grad():
             for scale in (self.model.log_scale, self.model.local_log_scale):
                 scale.clamp_(0.0, math.log(100.0))
         self.average.update(item.step)
-        value = float(loss)
-        if not math.isfinite(value):
-            raise DataError(
-                f"{self.path}: the loss is {value} at step {item.step + 1}: lower optimizer.lr, or look for "
-                "damaged recordings; the last checkpoint is whole"
-            )
         figures = {"loss": value, "lr": lr, "gradient_norm": float(norm)}
         return figures | {f"loss/{name}": float(term) for name, term in terms.items()}
 

@@ -91,7 +91,7 @@ class _Pretraining:
         self._tell_parts(parts)
         run = Run(self.path)
         if self.main:
-            going_on = claim(self.path, self.recipe, {"store": store.hash, "texts": parts.texts.hash})
+            going_on = claim(self.path, self.recipe, self._fed(parts))
             if going_on and run.finished:
                 self.report(f"{self.path}: this run is finished already")
         self.accelerator.wait_for_everyone()
@@ -110,6 +110,13 @@ class _Pretraining:
             self._finish(model, parts, readouts)
         self.accelerator.wait_for_everyone()
         return run
+
+    def _fed(self, parts: Parts) -> dict[str, str]:
+        """Hashes of what the weights follow from beside the recipe."""
+        fed = {"store": parts.store.hash, "texts": parts.texts.hash}
+        if self.recipe.start_from is not None:
+            fed["start_from"] = model_hash(ECGTextModel.from_pretrained(self.recipe.start_from))
+        return fed
 
     def _store(self) -> Store:
         """Prepare in the first process; the others wait and open."""

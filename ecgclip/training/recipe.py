@@ -1,7 +1,9 @@
 """The recipe: every choice of a training, strict, with all faults told at once."""
 
+import copy
 import difflib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +17,7 @@ from .yaml import key_lines, read_yaml
 __all__ = ["Recipe", "load_recipe"]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -23,7 +26,7 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A strict, frozen part of a recipe."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Simulated(Section):
@@ -87,7 +90,7 @@ class ResNet(Section):
     kind: Literal["resnet"]
     size: Literal["tiny", "small", "medium", "18"] = "small"
     scale_per_mv: Positive = 4.0
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    dropout: Decay = 0.1
     norm: Literal["group", "batch"] = "group"
 
 
@@ -98,7 +101,7 @@ class ViT(Section):
     size: Literal["tiny", "small", "base"] = "tiny"
     patch_s: Positive = 0.2
     scale_per_mv: Positive = 4.0
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    dropout: Decay = 0.1
 
 
 class Bag(Section):
@@ -161,8 +164,8 @@ class Optimizer(Section):
 
     lr: Positive = 2e-3
     weight_decay: NotNegative = 0.05
-    beta_1: Share = 0.9
-    beta_2: Share = 0.98
+    beta_1: Decay = 0.9
+    beta_2: Decay = 0.98
     warmup: Share = 0.1
     clip: Positive = 1.0
 
@@ -173,7 +176,7 @@ class Schedule(Section):
     epochs: Count = 20
     batch_size: Annotated[int, Field(ge=2)] = 128
     micro_batch: Count | None = None
-    average: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.998
+    average: Decay = 0.998
     validate_every: Count = 5
     checkpoints: Annotated[int, Field(ge=20)] = 20
 
@@ -218,11 +221,11 @@ def load_recipe(
     elif isinstance(source, (str, Path)):
         values, where, lines = read_yaml(source), str(source), key_lines(source)
     else:
-        values, where = json.loads(json.dumps(dict(source))), "recipe"
+        values, where = copy.deepcopy(dict(source)), "recipe"
     for key, value in (overrides or {}).items():
         _override(values, key, value)
     try:
-        return Recipe.model_validate_json(json.dumps(values))
+        return Recipe.model_validate_json(json.dumps(values, default=os.fspath))
     except ValidationError as error:
         told = "; ".join(dict.fromkeys(_tell(fault, lines, where, values) for fault in error.errors()))
         raise UsageError(told) from None

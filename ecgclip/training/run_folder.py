@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,11 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel
 
-__all__ = ["Run", "claim", "read_checkpoint", "write_checkpoint", "write_json"]
+__all__ = ["Run", "claim", "read_checkpoint", "sweep", "write_checkpoint", "write_json"]
 
 _PLACES = {("data", "store"), ("data", "corpus", "path"), ("data", "workers"), ("start_from",)}
 _STATE = "last.pt"
+_START = ("recipe.json", "recipe.yaml", "environment.json", "run.json")  # in the order of writing
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,16 @@ def claim(path: Path, recipe: Recipe, fingerprint: Mapping[str, str]) -> bool:
     if mark.is_file():
         try:
             found = json.loads(mark.read_text(encoding="utf-8"))
-        except ValueError:
+        except (OSError, ValueError):
             raise DataError(f"{mark}: is damaged: delete {path} or choose another --out") from None
         if found != wanted:
             what = _difference(found, wanted)
             raise DataError(
                 f"{path}: holds a run with other settings ({what}): choose another --out or delete it"
             )
+        sweep(path)
         return True
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or any(not _of_a_start(file) for file in path.iterdir())):
         raise DataError(f"{path}: exists and is no run: choose another --out")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -109,7 +112,22 @@ def claim(path: Path, recipe: Recipe, fingerprint: Mapping[str, str]) -> bool:
     _write_yaml(path / "recipe.yaml", recipe.to_dict())
     write_json(path / "environment.json", _environment())
     write_json(mark, wanted)
+    sweep(path)
     return False
+
+
+def _of_a_start(file: Path) -> bool:
+    """Whether a file is what a run that was killed while it claimed its folder left there."""
+    return any(file.name == name or file.name.startswith(f".{name}.") for name in _START)
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed process left under temporary names."""
+    for pattern in (".*.json.*", ".recipe.yaml.*", ".metrics.jsonl.*", "*/.*.json.*", "scores/.*"):
+        for file in path.glob(pattern):
+            file.unlink(missing_ok=True)
+    for folder in path.glob(".model.*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _difference(a: Any, b: Any, at: str = "") -> str:

@@ -45,6 +45,12 @@ def _build(node: yaml.Node, path: str) -> Any:
 
 def _compose(text: str, path: str) -> yaml.Node | None:
     try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                line = 1 + (event.start_mark.line if event.start_mark else 0)
+                raise UsageError(
+                    f"{path}: line {line}: a recipe takes no alias (*{event.anchor}): write it out"
+                )
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
