@@ -17,21 +17,13 @@ and Sinkhorn's iteration sets each potential to its optimum given the other (Cut
 
 From here on everything is in units of ``reg``: M = C / reg, F = f / reg, G = g / reg.
 
-*Kernel domain.* With K = exp(F0 + G0 - M) an iteration is two products, u = e0 (K b v)^-alpha and likewise v,
-where F = F0 + log u. It holds while u and v stay in floating range; F0 and G0 start as the row and column minima
-of M and take up u and v when they grow (Schmitzer 2019). *Log domain.* A problem whose scalings left the range
-takes its iterations again as log-sum-exp, and goes on in the kernel domain from where that ends.
-
-*Newton.* Let T be one iteration on log v. Near the optimum it contracts by its Jacobian J, slowly if ``reg`` is
-small; its fixed point is found sooner by Newton's step log v += (I - J)^-1 (T(log v) - log v), with
-
-    I - J = diag(c / beta)^-1 (diag(c / beta) - P^T diag(alpha / r) P),       r = P 1,  c = P^T 1
-
-(Brauer et al. 2017), kept whole where it lowers the error, else as long as raises the dual objective most.
+Each problem runs in the kernel domain (`sinkhorn_kernel`): there an iteration is two products of a matrix with a
+vector, and after every few of them a Newton step finds the fixed point that plain iterations approach slowly where
+``reg`` is small. Iterations that leave floating range there are taken again in the log domain, as written above.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -40,15 +32,14 @@ from torch import Tensor
 
 from ecgclip.errors import UsageError, unknown_name
 
-from .sinkhorn_gradient import attach_plan, attach_value, marginal_penalty, schur, solve_schur, unrolled
+from .sinkhorn_gradient import attach_plan, attach_value, unrolled
+from .sinkhorn_kernel import KernelDomain
 from .sinkhorn_problem import Problem, Relaxation, SinkhornWarning, pose, warn_unconverged
 
 __all__ = ["SinkhornResult", "SinkhornWarning", "sinkhorn", "sinkhorn_divergence"]
 
 SWEEPS = 8  # iterations between looks at the error, each followed by a Newton step
 NEWTON_LIMIT = 512  # columns beyond which the Newton system costs more than it saves
-GAIN = 0.9  # a whole Newton step is kept if the error falls below this share;
-STEPS = (8.0, 2.0, 0.5)  # else it is shortened to these changes of log v
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,131 +65,8 @@ class SinkhornResult:
     potentials: tuple[Tensor, Tensor]
 
 
-class _Iteration:
-    """Problems that are still running: kernel, scalings, and the updates on them."""
-
-    def __init__(self, problem: Problem, scaled: Tensor, f: Tensor, g: Tensor) -> None:
-        self.problem, self.scaled = problem, scaled
-        self.a, self.b = problem.a, problem.b
-        self.log_range = 80.0 if scaled.dtype == torch.float32 else 690.0
-        self.f0, self.g0 = f, g
-        self.kernel = self._kernel(f, g, scaled)
-        self.kernel_t = self.kernel.transpose(1, 2).contiguous()
-        self.u, self.v = torch.ones_like(f), torch.ones_like(g)
-
-    def _kernel(self, f: Tensor, g: Tensor, scaled: Tensor) -> Tensor:
-        """``exp(F + G - M)``, zero below floating range."""
-        exponent = (f[:, :, None] + g[:, None, :] - scaled).clamp_(max=self.log_range)
-        return exponent.masked_fill_(exponent < -self.log_range, -math.inf).exp_()
-
-    def potentials(self) -> tuple[Tensor, Tensor]:
-        """F ``(batch, n)`` and G ``(batch, m)``."""
-        return self.f0 + self.u.log(), self.g0 + self.v.log()
-
-    def rows(self, v: Tensor) -> Tensor:
-        """The u that is optimal for v."""
-        total = torch.bmm((self.b * v)[:, None, :], self.kernel_t)[:, 0]
-        return self._power(total, self.problem.alpha, self.f0)
-
-    def columns(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """The v that is optimal for u, and the sums it follows from."""
-        total = torch.bmm((self.a * u)[:, None, :], self.kernel)[:, 0]
-        return self._power(total, self.problem.beta, self.g0), total
-
-    def _power(self, total: Tensor, power: float, base: Tensor) -> Tensor:
-        """exp(-power log total - (1 - power) base), finite whatever comes."""
-        total = total.clamp(min=torch.finfo(total.dtype).tiny)
-        if power == 1:
-            return total.reciprocal()
-        return (-power * total.log() - (1 - power) * base).clamp_(max=self.log_range + 5).exp_()
-
-    def sweep(self) -> None:
-        """One iteration; the row marginal is optimal afterwards."""
-        self.v, _ = self.columns(self.u)
-        self.u = self.rows(self.v)
-
-    def error(self, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """L1 change ``(batch,)`` of the column marginal that the next iteration would make, its v, and sum P."""
-        new, total = self.columns(u)
-        column = self.b * total
-        return (column * (new - v).abs()).sum(1), new, (column * v).sum(1)
-
-    def plan(self) -> Tensor:
-        """P ``(batch, n, m)``."""
-        return (self.a * self.u)[:, :, None] * self.kernel * (self.b * self.v)[:, None, :]
-
-    def newton(self) -> Tensor:
-        """Newton step on log v; returns the error ``(batch,)`` after it.
-
-        The whole step is kept if it lowers the error, else the length among ``STEPS`` that raises the dual most.
-        """
-        error, new, mass = self.error(self.u, self.v)
-        plan, problem = self.plan(), self.problem
-        row, column = plan.sum(2), plan.sum(1)
-        stiff = column / problem.beta
-        inverse = torch.where(row > 0, problem.alpha / row, 0.0)
-        ahead = torch.where(column > 0, (new / self.v).log(), 0.0)
-        step = solve_schur(schur(plan, inverse, stiff, problem.balanced), stiff * ahead)
-        if problem.balanced:  # a constant between the potentials is free: the shortest step
-            step = step - 0.5 * (step.amax(1, keepdim=True) + step.amin(1, keepdim=True))
-        base_u, base_v, longest = self.u, self.v, step.abs().amax(1, keepdim=True)
-        todo, best = torch.ones_like(error, dtype=torch.bool), mass
-        for limit in (math.inf, *STEPS):
-            v = base_v * (step * (limit / longest).clamp(max=1.0)).exp()
-            u = self.rows(v)
-            tried, _, moved = self.error(u, v)
-            if limit == math.inf:
-                kept = (tried < GAIN * error) & ~self.strayed(u, v)[0]
-                todo = ~kept
-            else:
-                dual = self._dual(u, v, moved)
-                kept = todo & (dual > best) & ~self.strayed(u, v)[0]
-                best = torch.where(kept, dual, best)
-            self.u, self.v = torch.where(kept[:, None], u, self.u), torch.where(kept[:, None], v, self.v)
-            error = torch.where(kept, tried, error)
-            if not bool(todo.any()):
-                break
-            if limit == math.inf:
-                best = self._dual(base_u, base_v, mass)
-        return error
-
-    def _dual(self, u: Tensor, v: Tensor, mass: Tensor) -> Tensor:
-        """Dual objective ``(batch,)`` up to a constant."""
-        sides = ((self.a, self.f0, u, self.problem.rho_a), (self.b, self.g0, v, self.problem.rho_b))
-        value = -mass.double()
-        for weights, base, scaling, rho in sides:
-            potential = torch.where(weights > 0, base.double() + scaling.double().log(), 0.0)
-            value = value + (weights * marginal_penalty(potential, rho, self.problem.reg)).sum(1)
-        return value
-
-    def strayed(self, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Problems ``(batch,)`` whose scalings left the range where the kernel domain holds, or soon may.
-
-        An entry that the kernel rounds to zero may not matter at the present scalings either: for that, the
-        largest two together stay 25 below the range.
-        """
-        log_u, log_v = torch.where(self.a > 0, u.log(), 0.0), torch.where(self.b > 0, v.log(), 0.0)
-        widest = torch.maximum(log_u.abs().amax(1), log_v.abs().amax(1))
-        together = log_u.amax(1) + log_v.amax(1)
-        holds = (widest < self.log_range) & (together < self.log_range - 25)
-        return ~holds, holds & ((widest > 0.4 * self.log_range) | (together > 0.4 * self.log_range))
-
-    def take_up(self, chosen: Tensor, f: Tensor, g: Tensor) -> None:
-        """Build the kernel of the chosen problems at new potentials, scalings one."""
-        self.f0, self.g0 = self.f0.index_copy(0, chosen, f), self.g0.index_copy(0, chosen, g)
-        kernel = self._kernel(f, g, self.scaled[chosen])
-        self.kernel[chosen], self.kernel_t[chosen] = kernel, kernel.transpose(1, 2)
-        self.u, self.v = self.u.index_fill(0, chosen, 1.0), self.v.index_fill(0, chosen, 1.0)
-
-    def keep(self, chosen: Tensor) -> None:
-        """Drop the problems that are not chosen."""
-        self.a, self.b, self.scaled = self.a[chosen], self.b[chosen], self.scaled[chosen]
-        self.kernel, self.kernel_t = self.kernel[chosen], self.kernel_t[chosen]
-        self.f0, self.g0, self.u, self.v = self.f0[chosen], self.g0[chosen], self.u[chosen], self.v[chosen]
-
-
 def _log_sweeps(
-    state: _Iteration, chosen: Tensor, start: tuple[Tensor, Tensor], count: int
+    state: KernelDomain, chosen: Tensor, start: tuple[Tensor, Tensor], count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Iterations in the log domain from ``start``: F, G and the error of the chosen problems."""
     f, g, scaled = start[0][chosen], start[1][chosen], state.scaled[chosen]
@@ -249,7 +117,9 @@ class _Found:
         self.error = torch.full_like(self.f[:, 0], math.inf)
         self.iterations = torch.zeros_like(self.error, dtype=torch.int64)
 
-    def retire(self, state: _Iteration, running: Tensor, ready: Tensor, error: Tensor, count: int) -> Tensor:
+    def retire(
+        self, state: KernelDomain, running: Tensor, ready: Tensor, error: Tensor, count: int
+    ) -> Tensor:
         """Write down the problems that are ready, drop them from the state, and return who still runs."""
         if not bool(ready.any()):
             return running
@@ -266,7 +136,7 @@ def _solve(problem: Problem, tol: float, max_iter: int, potentials: tuple[Tensor
     scaled = (problem.cost / problem.reg).contiguous()
     found = _Found(scaled)
     running = torch.arange(len(scaled), device=scaled.device)
-    state = _Iteration(problem, scaled, *_start(problem, scaled, potentials))
+    state = KernelDomain(problem, scaled, *_start(problem, scaled, potentials))
     by_newton = problem.alpha > 0 and problem.beta > 0 and scaled.shape[2] <= NEWTON_LIMIT
     count = 0
     while running.numel():
@@ -348,7 +218,7 @@ def sinkhorn(
         grad: how derivatives are found. ``envelope``: of the value alone, the plan is detached. ``implicit``: of
             the plan too, by the implicit function theorem at the optimum. ``unroll``: through plain iterations in
             the log domain, memory growing with their number.
-        potentials: ``(f, g)`` of an earlier result to start from.
+        potentials: ``(f, g)`` of an earlier result to start from; ``unroll`` starts afresh.
 
     Raises:
         UsageError: shapes that do not fit, or a parameter out of its range.
@@ -376,15 +246,9 @@ def sinkhorn(
 
 def _only(result: SinkhornResult) -> SinkhornResult:
     """The one problem of a batch of one."""
+    first = {f.name: getattr(result, f.name)[0] for f in fields(result) if f.name != "potentials"}
     f, g = result.potentials
-    return SinkhornResult(
-        result.plan[0],
-        result.value[0],
-        result.converged[0],
-        result.iterations[0],
-        result.marginal_error[0],
-        (f[0], g[0]),
-    )
+    return SinkhornResult(**first, potentials=(f[0], g[0]))
 
 
 def sinkhorn_divergence(
