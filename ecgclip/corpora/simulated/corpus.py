@@ -139,7 +139,7 @@ def _parse(record_id: str) -> tuple[int, int]:
 
 def _r_times(heart: Heart) -> list[tuple[float, str]]:
     beats = [
-        (round(time + float(heart.shapes[kind].time[R2]), 3), kind)
+        (round(float(time + heart.shapes[kind].time[R2]), 3), kind)
         for time, kind in zip(heart.beats.time, heart.beats.kind, strict=True)
         if kind != "P"
     ]

@@ -30,7 +30,7 @@ def draw_person(rng: Rng, age: float, healthy: bool) -> Shape:
     """A normal beat of somebody in particular; ``age`` 0 young to 1 old: less anterior force, lower T."""
     shape = normal_shape()
     shape.vector *= np.exp(rng.normal(0, 0.13, size=shape.vector.shape))
-    shape.vector[list(QRS[1:])] += rng.normal(0, 0.045, size=(len(QRS) - 1, 3))
+    shape.vector[list(QRS[1:])] += rng.normal(0, 0.05, size=(len(QRS) - 1, 3))
     shape.time[list(QRS)] += rng.normal(0, 0.002, size=len(QRS))
     shape.vector[[Q, R1], 2] *= 1.2 - 0.7 * age
     shape.vector[RP] = shape.vector[RP] * rng.uniform(0.0, 2.0) + rng.normal(0, 0.07, 3)
@@ -39,7 +39,11 @@ def draw_person(rng: Rng, age: float, healthy: bool) -> Shape:
     t_wave = max(t_wave, 0.8) if healthy else t_wave
     shape.vector[list(QRS)] *= qrs
     shape.vector[list(REPOLARISATION)] *= t_wave
-    shape.vector[list((P1, P2))] *= p_wave
+    atrial = [P1, P2]
+    shape.vector[atrial] = shape.vector[atrial] * p_wave + rng.normal(0, 0.010, size=(2, 3))
+    shape.time[P2] += rng.normal(0, 0.006)
+    shape.left[atrial] *= rng.uniform(0.85, 1.2, 2)
+    shape.right[atrial] *= rng.uniform(0.85, 1.2, 2)
     width = rng.uniform(0.88, 1.14)
     shape.time[list(QRS)] *= width
     shape.left[list(QRS)] *= width
@@ -80,4 +84,4 @@ _REACH: Array = np.array([1.05, 0.90, 0.82, 1.10, 1.08, 1.10, 1.08, 1.08])
 def draw_torso(rng: Rng) -> Array:
     """(8, 3) lead vectors of this person: electrodes near or far, and a little misplaced."""
     gain = _REACH * np.exp(rng.normal(0, [0.07, 0.07, 0.24, 0.25, 0.24, 0.22, 0.18, 0.18]))
-    return np.asarray(gain[:, None] * (DOWER + rng.normal(0, 0.06, size=DOWER.shape)))
+    return np.asarray(gain[:, None] * (DOWER + rng.normal(0, 0.05, size=DOWER.shape)))
