@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
 from ecgclip.corpora.corpus import Corpus, fold_of, split_of
 from ecgclip.errors import DataError, UsageError
 
