@@ -1,0 +1,54 @@
+"""One step of a joined batch, by one process or by several: its loss and the gradient of every weight.
+
+Started as a script, by itself or under ``accelerate launch``: ``joined_step.py RECIPE.json OUT.pt``.
+"""
+
+import json
+import sys
+
+import torch
+from accelerate import Accelerator
+
+from ecgclip.corpora import Store
+from ecgclip.training.assembly import build_augmentation, build_model, build_objective, build_parts
+from ecgclip.training.batches import Order, load_batch, signed
+from ecgclip.training.loop import Loop  # noqa: F401 - the loop's own imports must hold in each process
+from ecgclip.training.processes import share
+from ecgclip.training.recipe import load_recipe
+from ecgclip.training.step import Share, loss_and_gradients
+
+
+def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):
+    """Return the loss and the gradients by name, on the batch that the recipe's order gives at ``step``."""
+    recipe = load_recipe(recipe)
+    store = Store.open(recipe.data.store)
+    parts = build_parts(recipe, store)
+    model = build_model(recipe, parts.texts).train()
+    order = Order(len(parts.rows), recipe.schedule.batch_size, recipe.seed)
+    _, epoch, positions = next(order.steps(step, step + 1))
+    mine = positions[share(len(positions), rank, processes)]
+    keys = order.keys(epoch, mine)
+    batch = build_augmentation(recipe)(load_batch(store, parts.rows[mine]), keys)
+    loss, _ = loss_and_gradients(
+        model,
+        build_objective(recipe)[0],
+        batch,
+        signed(keys),
+        parts.texts.step(positions, order.keys(epoch, positions)),
+        here=Share(rank, processes),
+        micro=micro or len(batch),
+        autocast=lambda: torch.autocast("cpu", enabled=False),
+    )
+    return float(loss), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+if __name__ == "__main__":
+    accelerator = Accelerator(cpu=True)
+    with open(sys.argv[1], encoding="utf-8") as file:
+        found = joined_step(
+            json.load(file), rank=accelerator.process_index, processes=accelerator.num_processes
+        )
+    torch.save(
+        {"found": found, "processes": accelerator.num_processes}, f"{sys.argv[2]}.{accelerator.process_index}"
+    )
+    accelerator.end_training()

@@ -1,0 +1,97 @@
+"""Halves, portions and processes give the loss and the gradients of the whole batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ecgclip.models import keyed_uniform  # noqa: F401 - the models room loads before the script's fixtures
+
+sys.path.insert(0, str(Path(__file__).parent))
+from joined_step import joined_step
+
+EVERY_TERM = [
+    {"kind": "infonce"},
+    {"kind": "statements", "weight": 0.5},
+    {"kind": "local", "scale": "beat", "plan": "attention"},
+    {"kind": "local", "scale": "token", "plan": "transport", "score": "mass"},
+]
+
+
+def same(found, expected):
+    """Both losses and all gradients, each against the largest gradient of its weight."""
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    gradients = {name: found[1].get(name, torch.zeros_like(value)) for name, value in expected[1].items()}
+    for name, value in expected[1].items():
+        torch.testing.assert_close(
+            gradients[name], value, rtol=1e-3, atol=2e-4 * float(value.abs().max()) + 1e-7, msg=name
+        )
+    for name in found[1].keys() - expected[1].keys():
+        assert not found[1][name].any(), name
+
+
+@pytest.fixture
+def recipe(tiny_recipe):
+    tiny_recipe["objective"] = EVERY_TERM
+    return tiny_recipe
+
+
+@pytest.fixture
+def whole(recipe):
+    loss, gradients = joined_step(recipe)
+    assert gradients["log_scale"].abs() > 0
+    assert gradients["local_log_scale"].abs() > 0
+    assert gradients["signal_encoder.stem.weight"].abs().max() > 0
+    assert gradients["text_encoder.embed.weight"].abs().max() > 0
+    return loss, gradients
+
+
+@pytest.mark.parametrize("micro", [16, 11, 1])
+def test_portions_give_the_whole_batchs_gradient(recipe, whole, micro):
+    same(joined_step(recipe, micro=micro), whole)
+
+
+def test_augmentation_statements_and_dropout_are_really_on(recipe, whole):
+    for section, off in (
+        (
+            "augmentation",
+            dict.fromkeys(("shift_s", "gain", "lead_gain", "wander_mv", "muscle_mv", "lead_drop"), 0.0),
+        ),
+        ("reports", {"statement_sampling": False, "vocabulary": 512}),
+        ("model", {**recipe["model"], "signal": {"kind": "resnet", "size": "tiny", "dropout": 0.0}}),
+    ):
+        assert joined_step({**recipe, section: off})[0] != pytest.approx(whole[0], rel=1e-4), section
+
+
+def test_a_vit_without_a_local_branch_can_be_portioned_too(recipe):
+    recipe["model"] |= {"signal": {"kind": "vit", "size": "tiny"}, "local": None}
+    recipe["objective"] = EVERY_TERM[:2]
+    recipe["schedule"]["batch_size"] = 8
+    same(joined_step(recipe, micro=3), joined_step(recipe))
+
+
+@pytest.mark.ddp
+@pytest.mark.parametrize("processes", [2])
+def test_processes_give_the_gradient_of_one(recipe, whole, tmp_path, processes):
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes),
+            "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+            str(Path(__file__).parent / "joined_step.py"), str(tmp_path / "recipe.json"), str(tmp_path / "found.pt"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for rank in range(processes):
+        told = torch.load(tmp_path / f"found.pt.{rank}")
+        assert told["processes"] == processes
+        same(told["found"], whole)
