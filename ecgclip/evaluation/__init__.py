@@ -1,6 +1,7 @@
 """Owns every figure that is published: metrics with intervals, probes, retrieval, one model's table.
 
-Numbers in, numbers out; torch is loaded only by ``evaluate``, which needs a model.
+Numbers in, numbers out; torch is loaded only by ``ecgclip.evaluation.evaluate`` (also ``ecgclip.evaluate``), which
+needs a model.
 """
 
 from importlib import import_module
@@ -14,7 +15,6 @@ _HOME = {
     "auroc": "metrics",
     "auroc_table": "table",
     "brier": "metrics",
-    "evaluate": "evaluate",
     "expected_calibration_error": "metrics",
     "f1": "metrics",
     "f1_thresholds": "metrics",
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from .bootstrap import macro_interval as macro_interval
     from .bootstrap import paired_bootstrap as paired_bootstrap
     from .bootstrap import patient_weights as patient_weights
-    from .evaluate import evaluate as evaluate
     from .metrics import auprc as auprc
     from .metrics import auroc as auroc
     from .metrics import brier as brier
