@@ -18,6 +18,28 @@ def test_every_wording_has_a_source_and_two_languages():
                 assert set(re.findall(r"{(\w+)}", text)) <= {"leads", "wall", "wallx"}, text
 
 
+def test_wordings_share_names_of_findings_with_the_banks_but_no_sentences():
+    from importlib.resources import files
+
+    import yaml
+
+    def texts(value):
+        if isinstance(value, str):
+            return {value.lower()}
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return {text for part in parts for text in texts(part)}
+
+    mine = {w.lower() for e in wordings()["statements"].values() for lang in ("en", "de") for w in e[lang]}
+    folder = files("ecgclip.prompts").joinpath("banks")
+    banks = set()
+    for entry in folder.iterdir():
+        if entry.name.endswith(".yaml"):
+            banks |= texts(yaml.safe_load(entry.read_text(encoding="utf-8")))
+    shared = mine & banks
+    assert len(shared) < 0.65 * len(mine)
+    assert max(len(text.split()) for text in shared) <= 7
+
+
 def test_no_report_keeps_a_placeholder_or_a_code():
     for report in simulate(1500, seed=6).table["report"]:
         assert "{" not in report
