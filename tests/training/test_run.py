@@ -254,11 +254,14 @@ def test_two_processes_train_the_model_of_one(tiny_run, tiny_recipe, tmp_path):
     )
     (tmp_path / "train.py").write_text(code)
     flags = "--multi_gpu --num_processes 2 --num_machines 1 --main_process_port 0 --mixed_precision no"
+    launch = [sys.executable, "-m", "accelerate.commands.launch", *flags.split(), "--dynamo_backend", "no"]
     subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", *flags.split(), "--dynamo_backend", "no", str(tmp_path / "train.py"),
-         str(tmp_path / "recipe.json"), str(tmp_path / "run")],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=600,
-    )  # fmt: skip
+        [*launch, *(str(tmp_path / name) for name in ("train.py", "recipe.json", "run"))],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
     two, one = Run(tmp_path / "run").model(), tiny_run.model()
     for (name, a), b in zip(two.state_dict().items(), one.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, atol=2e-3, rtol=0, msg=name)
