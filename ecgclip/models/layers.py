@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["AttentionPool", "KeyedDropout", "MaskedNorm", "keyed_uniform", "masked_mean"]
+__all__ = ["AttentionPool", "KeyedDropout", "MaskedNorm", "StandardConv1d", "keyed_uniform", "masked_mean"]
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
@@ -91,6 +91,37 @@ class MaskedNorm(nn.Module):
         gain = rate[:, None] * self.weight
         shift = self.bias - mean[:, None] * gain
         return torch.addcmul(shift[:, :, None].to(x.dtype), x, gain[:, :, None].to(x.dtype))
+
+
+class StandardConv1d(nn.Conv1d):
+    """Convolution whose filters have mean zero and a set energy (Brock et al. 2021, equation 1).
+
+    Rectified inputs have positive means; free filters turn them into a constant that grows with depth and hides
+    the differences between recordings. Batch norm removes it by statistics of the batch, this by the weights.
+
+    Args:
+        channels_in: channels of the input.
+        channels: channels of the result.
+        kernel: length of the filters.
+        stride: step of the filters.
+        energy: initial gain; 1.7 keeps the variance of rectified inputs.
+    """
+
+    def __init__(
+        self, channels_in: int, channels: int, kernel: int, stride: int = 1, *, energy: float = 1.7
+    ) -> None:
+        super().__init__(channels_in, channels, kernel, stride, kernel // 2)
+        self.gain = nn.Parameter(torch.full((channels, 1, 1), energy))
+        nn.init.normal_(self.weight)
+        assert self.bias is not None
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``x (batch, channels_in, time)``."""
+        count = self.weight.shape[1] * self.weight.shape[2]
+        variance, mean = torch.var_mean(self.weight, dim=(1, 2), keepdim=True)
+        weight = (self.weight - mean) * (torch.rsqrt(variance * count + 1e-4) * self.gain)
+        return F.conv1d(x, weight, self.bias, self.stride, self.padding)
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:

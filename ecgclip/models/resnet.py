@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from ecgclip.errors import unknown_name
 
 from .encoded import Encoded
-from .layers import AttentionPool, KeyedDropout, MaskedNorm
+from .layers import AttentionPool, KeyedDropout, MaskedNorm, StandardConv1d
 
 __all__ = ["RESNET_SIZES", "ResNet1d"]
 
@@ -29,11 +29,10 @@ class _Block(nn.Module):
         super().__init__()
         self.stride = stride
         self.norm = MaskedNorm(width_in, norm)
-        self.first = nn.Conv1d(width_in, width, _KERNEL, stride, _KERNEL // 2)
-        self.second = nn.Conv1d(width, width, _KERNEL, 1, _KERNEL // 2)
-        nn.init.normal_(self.second.weight, std=0.5 * (2.0 / (width * _KERNEL)) ** 0.5)
+        self.first = StandardConv1d(width_in, width, _KERNEL, stride)
+        self.second = StandardConv1d(width, width, _KERNEL, energy=0.85)
         reshape = stride != 1 or width_in != width
-        self.skip = nn.Conv1d(width_in, width, 1, stride) if reshape else None
+        self.skip = StandardConv1d(width_in, width, 1, stride, energy=1.0) if reshape else None
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         h = F.relu(self.norm(x, mask))
@@ -74,6 +73,7 @@ class ResNet1d(nn.Module):
         self.fs = fs
         self.scale_per_mv = scale_per_mv
         self.stem = nn.Conv1d(12, stem, _STEM_KERNEL, 2, _STEM_KERNEL // 2)
+        nn.init.normal_(self.stem.weight, std=(1.0 / (12 * _STEM_KERNEL)) ** 0.5)
         self.missing = nn.Linear(12, stem, bias=False)
         blocks: list[_Block] = []
         width = stem
@@ -104,7 +104,7 @@ class ResNet1d(nn.Module):
         """Encode ``signal (batch, 12, time)`` mV; masks mean present; ``keys (batch,)`` seed the dropout."""
         mask = None if bool(time_mask.all()) else time_mask
         x = self.stem(signal * self.scale_per_mv)
-        x = F.relu(x + self.missing((~lead_mask).to(x.dtype))[:, :, None])
+        x = x + self.missing((~lead_mask).to(x.dtype))[:, :, None]
         if mask is not None:
             mask = mask[:, ::2]
             x = x * mask[:, None, :].to(x.dtype)
