@@ -10,7 +10,7 @@ MODEL  ?=
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RUFF_PATHS := ecgclip tests benchmarks
+RUFF_PATHS := ecgclip tests benchmarks docs
 
 # One process runs the command itself; several go through accelerate, which takes GPUs where there are any
 # and processes of the CPU (gloo) where there are none.
