@@ -136,7 +136,7 @@ class ZeroShotClassifier:
     def probability(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Turn ``decision_function``'s scores ``(n, n_labels)`` into what ``predict_proba`` gives."""
         logit = self._logit + 1.5 * self._map.standardised(scores)
-        return (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
+        return (0.5 * (1.0 + np.tanh(0.5 * logit))).astype(np.float32)  # the logistic, without overflow
 
 
 def _bank(labels: "str | Path | PromptBank | Mapping[str, Sequence[str]]") -> PromptBank:

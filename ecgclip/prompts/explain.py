@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from ecgclip.alignment import couple
-from ecgclip.errors import DataError, UsageError
+from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import LocalReadout, as_source, embed_windows
 from ecgclip.models.inference import WINDOW_S
 from ecgclip.signals import collate, windows
@@ -133,6 +133,8 @@ def _readout(model: "ECGTextModel", scale: str | None, plan: str | None) -> Loca
 
     if model.config.local is None:
         raise DataError("the model has no local branch: train it with model.local in the recipe")
+    if scale not in (None, "beat", "token"):
+        raise unknown_name("local scale", scale, ("beat", "token"))
     known = [r for r in model.config.readouts if scale in (None, r.scale)]
     readout = known[0] if known else LocalReadout(scale=scale or "beat")
     return readout if plan is None else replace(readout, plan=plan)

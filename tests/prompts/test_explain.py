@@ -1,0 +1,130 @@
+"""An explanation is the plan that the loss used, in seconds of the recording."""
+
+import numpy as np
+import pytest
+import torch
+
+from ecgclip import explain
+from ecgclip.alignment import PLANS, couple
+from ecgclip.errors import DataError, UsageError
+from ecgclip.models import ECGTextModel, ModelConfig
+from ecgclip.records import LEADS, ECGRecord
+from ecgclip.signals import collate
+
+PHRASES = ["ventricular extrasystole", "sinus rhythm", "left bundle branch block"]
+
+
+@pytest.fixture(scope="module")
+def record(simulated):
+    return simulated.record(2)
+
+
+def test_the_shape_of_an_explanation(tiny_model, record):
+    found = explain(tiny_model, record, PHRASES)
+    prepared = tiny_model.preprocessor.prepare(record)
+    assert found.plan.shape == (len(found.token_times), 3)
+    assert found.plan.dtype == np.float32
+    assert (found.plan >= 0).all()
+    assert found.plan.sum() == pytest.approx(1.0, abs=1e-5)  # attention: each phrase spreads a third
+    np.testing.assert_allclose(found.plan.sum(axis=0), 1 / 3, atol=1e-5)
+    assert found.phrases == tuple(PHRASES)
+    assert found.token_leads is None
+    assert found.coupling == "attention"
+    assert found.text_measure == "phrases"
+    np.testing.assert_allclose(found.token_times, prepared.beats)
+    np.testing.assert_allclose(found.beats, prepared.beats)
+    assert 0 < found.token_span < 1.5
+
+
+def test_a_table_of_it(tiny_model, record):
+    found = explain(tiny_model, record, PHRASES)
+    table = found.to_frame()
+    assert list(table.columns) == ["time_s", *PHRASES]
+    assert table["time_s"].tolist() == found.token_times.tolist()
+    np.testing.assert_array_equal(table[PHRASES].to_numpy(), found.plan)
+
+
+@pytest.mark.parametrize("scale", ["beat", "token"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_what_is_shown_is_what_the_coupling_gives(tiny_model, record, scale, plan):
+    found = explain(tiny_model, record, PHRASES, scale=scale, plan=plan)
+    (readout,) = tiny_model.config.readouts
+    with torch.inference_mode():
+        _, local = tiny_model.embed_signal(collate([tiny_model.preprocessor.prepare(record)], 100.0))
+        texts = torch.from_numpy(tiny_model.text_vectors(PHRASES)[1])
+        tokens, mask = (local.beats, local.beat_mask) if scale == "beat" else (local.tokens, local.token_mask)
+        own = couple(
+            torch.einsum("bnd,md->bnm", tokens, texts), mask, plan=plan, reg=readout.reg, reg_m=readout.reg_m,
+            dustbin=readout.dustbin, dustbin_cost=readout.dustbin_cost, iterations=50,
+        )  # fmt: skip
+    np.testing.assert_allclose(found.plan, own.plan[0][mask[0]].numpy(), atol=1e-6)
+    assert found.coupling == plan
+    assert found.plan.sum() <= 1 + 1e-5
+    if scale == "token":
+        assert found.token_span <= 0.4
+        np.testing.assert_allclose(np.diff(found.token_times), 0.16, atol=1e-5)
+
+
+def test_a_long_recording_is_explained_from_its_start(tiny_model, simulated):
+    parts = [simulated.record(k).signal for k in (2, 3)]
+    long = ECGRecord(np.concatenate(parts, axis=1)[:, :1500], fs=100, lead_names=LEADS)
+    for scale in ("beat", "token"):
+        found = explain(tiny_model, long, PHRASES, scale=scale)
+        assert (np.diff(found.token_times) > 0).all()
+        assert found.token_times[-1] > 13
+        assert len(found.plan) == len(found.token_times)
+        assert (found.plan >= 0).all()
+        assert found.plan.sum() <= 1 + 1e-5
+    beats = explain(tiny_model, long, PHRASES, scale="beat")
+    np.testing.assert_allclose(beats.token_times, beats.beats, atol=1e-4)
+    first = explain(
+        tiny_model, ECGRecord(long.signal[:, :1000], fs=100, lead_names=LEADS), PHRASES, scale="token"
+    )
+    again = explain(tiny_model, long, PHRASES, scale="token")
+    np.testing.assert_allclose(again.token_times[: len(first.token_times)], first.token_times, atol=1e-5)
+
+
+def test_a_recording_without_beats_is_explained_by_moments(tiny_model):
+    rng = np.random.default_rng(0)
+    slow = np.cumsum(rng.standard_normal((12, 1000)), axis=1) * 1e-4
+    found = explain(tiny_model, (slow, 100, list(LEADS)), PHRASES)
+    assert len(found.plan) == len(found.token_times) > 0
+    assert np.isfinite(found.plan).all()
+
+
+@pytest.mark.parametrize("phrases", [[], "atrial fibrillation", [""], ["  "]])
+def test_phrases_that_are_none_are_refused(tiny_model, record, phrases):
+    with pytest.raises(UsageError, match=r"phrase|text"):
+        explain(tiny_model, record, phrases)
+
+
+def test_one_recording_is_explained_at_a_time(tiny_model, record):
+    for wrong in ([], [record, record]):
+        with pytest.raises(UsageError, match="one recording"):
+            explain(tiny_model, wrong, PHRASES)
+    with pytest.raises(DataError, match="absent"):
+        explain(tiny_model, "absent.hea", PHRASES)
+
+
+def test_an_unknown_scale_or_plan_names_those_there_are(tiny_model, record):
+    with pytest.raises(UsageError, match="token"):
+        explain(tiny_model, record, PHRASES, scale="lead")
+    with pytest.raises(UsageError, match="transport"):
+        explain(tiny_model, record, PHRASES, plan="transprot")
+
+
+def test_a_model_without_a_local_branch_says_so(tiny_model, record):
+    config = ModelConfig(
+        dim=8, signal={"kind": "resnet", "size": "tiny"}, text=tiny_model.config.text, local=None
+    )
+    model = ECGTextModel(config, tiny_model.preprocessor).eval()
+    with pytest.raises(DataError, match=r"model\.local"):
+        explain(model, record, PHRASES)
+
+
+def test_it_can_be_explained_by_a_recording_of_any_form(tiny_model, record):
+    whole = explain(tiny_model, record, PHRASES)
+    plain = explain(tiny_model, (record.signal, record.fs, record.lead_names), PHRASES)
+    listed = explain(tiny_model, [record], PHRASES)
+    assert np.array_equal(whole.plan, plain.plan)
+    assert np.array_equal(whole.plan, listed.plan)
