@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     labels = args.labels or _DEFAULT_SETS.get(systems[0] if systems else "", "ptbxl-superclass")
     wanted = [name.strip() for name in labels.split(",") if name.strip()]
     if systems and not args.scores and not any(_is_bank_file(name) for name in wanted):
+        _check_readable(wanted, systems)
         return _tables(model, corpus, wanted, args)
     return _rows(model, corpus, wanted, args)
 
@@ -63,6 +64,21 @@ def _open(data: str, allow_missing: bool) -> Any:
 
 def _is_bank_file(name: str) -> bool:
     return Path(name).suffix in (".yaml", ".yml")
+
+
+def _check_readable(wanted: list[str], systems: list[str]) -> None:
+    """Refuse a table for which the corpus has no truth, and name the way to scores without one."""
+    from ecgclip.corpora import label_set
+    from ecgclip.errors import UsageError
+
+    for name in wanted:
+        labels = label_set(name)
+        known = {*labels.systems, "label"}
+        if labels.sources and not labels.substring and known.isdisjoint(systems):
+            raise UsageError(
+                f"--labels {name}: this corpus carries {', '.join(systems)} codes, off which the set cannot be "
+                "read: choose another set, or --scores for one row a recording"
+            )
 
 
 def _split(corpus: Any, asked: str | None) -> str | None:
@@ -135,6 +151,7 @@ def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.
         shown = table.assign(
             finding=[names[key] for key in zip(table["labels"], table["label"], strict=True)]
         )
+        shown = shown[shown["score"].notna()]
         print(shown.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
         print(
             "\nscore ranks recordings within a label; probability rests on a stated prior of 0.1, uncalibrated"
@@ -147,7 +164,7 @@ def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.
 def _tell_errors(errors: dict[str, str]) -> None:
     if not errors:
         return
-    sys.stderr.write(f"{len(errors)} recordings could not be read and were left out:\n")
+    sys.stderr.write(f"{len(errors)} recordings could not be read and have no score:\n")
     for record, why in list(errors.items())[:10]:
         sys.stderr.write(f"  {record}: {why}\n")
     if len(errors) > 10:

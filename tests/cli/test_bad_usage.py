@@ -131,6 +131,19 @@ def test_a_model_refuses_a_store_of_other_settings(refused, simulated, newcomer,
     assert store.preprocessor.hash in said
 
 
+def test_a_label_set_without_truth_in_the_corpus_names_the_way_out(refused, newcomer, real_data):
+    folder = str(real_data / "challenge2020-cpsc")
+    asked = ["zero-shot", "runs/quickstart", "--data", folder, "--labels", "ptbxl-superclass"]
+    assert "--scores" in refused(2, *asked)
+
+
+def test_a_table_of_real_recordings(command, newcomer, real_data):
+    status, out, err = command("zero-shot", "runs/quickstart", "--data", real_data / "challenge2020-cpsc")
+    assert status == 0, err
+    assert "cpsc2018, zero-shot, all recordings" in out
+    assert "macro " in out
+
+
 def test_one_damaged_recording_is_listed_and_the_rest_is_scored(command, newcomer, tmp_path):
     import shutil
 
@@ -155,7 +168,7 @@ def test_an_interrupted_training_ends_with_130_and_nothing_half_written(newcomer
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("trains "):
+        if line.startswith("step "):
             break
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
