@@ -7,7 +7,6 @@ from ecgclip import ZeroShotClassifier
 from ecgclip.corpora import label_set
 from ecgclip.errors import DataError, UsageError
 from ecgclip.prompts import PromptBank, score_phrases
-from ecgclip.prompts.combining import PhraseMap
 from ecgclip.records import LEADS, ECGRecord
 
 PHRASES = {
@@ -164,20 +163,12 @@ def test_phrases_that_read_alike_count_once(tiny_model, records):
     np.testing.assert_allclose(twice[:, 0], plain[:, 0], **CLOSE)
 
 
-def test_a_label_is_the_mean_of_its_phrases(tiny_model, records):
+def test_a_label_of_several_phrases_lies_between_them(tiny_model, records):
     own = {"X": ["sinus rhythm", "left bundle branch block"]}
     scores = ZeroShotClassifier(tiny_model, own).decision_function(records)[:, 0]
     parts = ZeroShotClassifier(tiny_model, PHRASES).decision_function(records)[:, 1:]
-    np.testing.assert_allclose(scores, parts.mean(axis=1), **CLOSE)
-
-
-def test_several_groups_join_softly(tiny_model):
-    phrases = PhraseMap(texts=["a", "b"], groups=(((0,), (1,)), ((0,),)), spread=1.0)
-    scores = np.array([[3.0, -1.0], [0.5, 0.5]], dtype=np.float32)
-    found = phrases.labels(scores)
-    assert found[0, 0] == pytest.approx(3.0 - np.log(2) / 4, abs=1e-3)
-    assert found[1, 0] == pytest.approx(0.5)
-    assert found[:, 1].tolist() == [3.0, 0.5]
+    assert (scores <= parts.max(axis=1) + 1e-3).all()
+    assert (scores >= parts.min(axis=1) - 1e-3).all()
 
 
 def test_the_prior_moves_the_probability_and_not_the_ranking(tiny_model, records):
