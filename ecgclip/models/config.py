@@ -44,6 +44,7 @@ class ModelConfig:
         text: ``kind`` and arguments of the text encoder.
         local: arguments of the local branch; None leaves it out.
         findings: how a text is read before it is encoded: ``canonical``, ``raw`` or ``both``.
+        familiar: how many training reports used each of the commoner statements; it weighs prompts.
         readouts: the local scores that join the global one in zero-shot.
         weights: weight of the global score and of each readout, summing to one.
         spreads: spread of the global score and of each readout over other recordings, by which each is
@@ -55,6 +56,7 @@ class ModelConfig:
     text: Mapping[str, Any] = field(default_factory=lambda: {"kind": "bag", "width": 256})
     local: Mapping[str, Any] | None = field(default_factory=lambda: {"width": 128})
     findings: str = "canonical"
+    familiar: Mapping[str, int] = field(default_factory=dict)
     readouts: tuple[LocalReadout, ...] = ()
     weights: tuple[float, ...] = (1.0,)
     spreads: tuple[float, ...] = (0.1,)

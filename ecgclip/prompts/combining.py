@@ -1,6 +1,7 @@
 """From the scores of phrases to the scores of labels, by stated rules."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,65 +18,82 @@ if TYPE_CHECKING:
 __all__ = ["PhraseMap"]
 
 Floats = npt.NDArray[np.float32]
+Group = dict[int, float]
+
+_SHARPNESS = 2.0
+_UNSEEN = 0.05  # what a reading that no training report used counts as, in reports
+_EVEN = 2.0  # spreads above zero at which a label is as likely as the stated prior
 
 
 @dataclass(frozen=True, eq=False)
 class PhraseMap:
     """Which phrases make which label.
 
-    A label's phrases are read as reports are; phrases that read alike count once. A label's score is the
-    mean over its distinct readings; a label with parts is scored by the soft maximum of its parts' scores and
-    its own (any part is enough for the label).
+    A label's phrases are read as reports are, and phrases that read alike count once. A group of phrases is
+    scored by the mean over its distinct readings, each weighted by ``log(1.05 + n)``, where ``n`` counts the
+    training reports that used its rarest statement: words that the model never met count for little. A label
+    with parts is scored by ``log mean exp`` over the groups of its parts and its own: any part is enough.
 
     Attributes:
         texts: one phrase for each distinct reading.
-        groups: for each label, the groups of text positions whose means are brought together.
-        center: what recordings score with each label, ``(n_labels,)``.
-        spread: spread of that over recordings.
+        mixing: ``(n_phrases, n_groups)`` weights; each column sums to one.
+        owner: ``(n_groups,)`` label of each group, ascending.
     """
 
     texts: list[str]
-    groups: tuple[tuple[tuple[int, ...], ...], ...]
-    spread: float
+    mixing: Floats
+    owner: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, bank: PromptBank, model: "ECGTextModel") -> "PhraseMap":
         """Read a bank's phrases by the model's reader."""
-        place: dict[tuple[str, ...], int] = {}
-        texts: list[str] = []
-
-        def add(phrases: Iterable[Phrase]) -> tuple[int, ...]:
-            found = []
-            for phrase in phrases:
-                reading = readable_texts(phrase.text, model.config.findings) or (phrase.text.lower(),)
-                if reading not in place:
-                    place[reading] = len(texts)
-                    texts.append(phrase.text)
-                found.append(place[reading])
-            return tuple(dict.fromkeys(found))
-
-        groups = []
-        for code in bank.labels:
-            own = add(bank.phrases(code))
-            groups.append((own,))
-        return cls(texts=texts, groups=tuple(groups), spread=1.0)
+        readings = _Readings(model.config.findings, model.config.familiar)
+        groups: list[Group] = []
+        owner: list[int] = []
+        for label, code in enumerate(bank.labels):
+            own = readings.group(bank.phrases(code))
+            parts = [readings.group(phrases) for phrases in bank.parts(code).values()]
+            for group in [own, *(part for part in parts if part)]:
+                groups.append(group)
+                owner.append(label)
+        mixing = np.zeros((len(readings.texts), len(groups)), dtype=np.float32)
+        for column, group in enumerate(groups):
+            for row, weight in group.items():
+                mixing[row, column] = weight
+        return cls(texts=readings.texts, mixing=mixing, owner=np.array(owner, dtype=np.int64))
 
     def labels(self, scores: Floats) -> Floats:
         """Bring scores of phrases ``(n, n_phrases)`` to labels ``(n, n_labels)``."""
-        columns = []
-        for groups in self.groups:
-            means = [scores[:, list(group)].mean(axis=1) for group in groups]
-            columns.append(means[0] if len(means) == 1 else _soft_maximum(np.stack(means)))
-        return np.stack(columns, axis=1) if columns else np.zeros((len(scores), 0), dtype=np.float32)
+        groups = scores @ self.mixing
+        starts = np.flatnonzero(np.diff(self.owner, prepend=-1))
+        top = np.maximum.reduceat(groups, starts, axis=1)
+        lifted = np.exp(_SHARPNESS * (groups - top[:, self.owner]))
+        counts = np.diff([*starts, len(self.owner)])
+        mean = np.add.reduceat(lifted, starts, axis=1) / counts
+        return (top + np.log(mean) / _SHARPNESS).astype(np.float32)
 
     def standardised(self, scores: Floats) -> Floats:
-        """Scores of labels in spreads; even at twice the spread above nothing in common."""
-        found: Floats = scores / np.float32(self.spread) - np.float32(2.0)
-        return found
+        """Distance of a label's score from where it says nothing either way, in spreads."""
+        return np.asarray(scores - np.float32(_EVEN), dtype=np.float32)
 
 
-def _soft_maximum(parts: Floats, sharpness: float = 4.0) -> Floats:
-    """``log mean exp`` over the first axis, at a sharpness in units of the joined score."""
-    top = parts.max(axis=0)
-    total: Floats = top + np.log(np.exp(sharpness * (parts - top)).mean(axis=0)) / np.float32(sharpness)
-    return total
+class _Readings:
+    """Distinct readings of phrases and how familiar each is."""
+
+    def __init__(self, findings: str, familiar: Mapping[str, int]) -> None:
+        self.texts: list[str] = []
+        self._findings, self._familiar = findings, familiar
+        self._place: dict[tuple[str, ...], int] = {}
+
+    def group(self, phrases: Iterable[Phrase]) -> Group:
+        """Weights over text positions of a group of phrases, summing to one."""
+        found: Group = {}
+        for phrase in phrases:
+            reading = readable_texts(phrase.text, self._findings) or (phrase.text.lower(),)
+            if reading not in self._place:
+                self._place[reading] = len(self.texts)
+                self.texts.append(phrase.text)
+            rarest = min(self._familiar.get(statement, 0) for statement in reading)
+            found[self._place[reading]] = math.log(1.0 + _UNSEEN + rarest)
+        total = sum(found.values())
+        return {row: weight / total for row, weight in found.items()}

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,7 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
     if recipe.start_from is not None:
         model = ECGTextModel.from_pretrained(recipe.start_from)
         _refuse_other_shape(recipe, model)
+        model.config = replace(model.config, familiar=texts.counts(), findings=recipe.reports.findings)
         return model
     section = recipe.model
     text = section.text.model_dump()
@@ -166,6 +167,7 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
         text=text,
         local=None if section.local is None else section.local.model_dump(),
         findings=recipe.reports.findings,
+        familiar=texts.counts(),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)

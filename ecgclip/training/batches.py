@@ -67,6 +67,14 @@ class TrainingTexts:
         place = {text: k for k, text in enumerate(self.vocabulary)}
         self.rows = [np.array([place[text] for text in row], dtype=np.int64) for row in lists]
 
+    def counts(self, *, most: int = 4000, least: int = 2) -> dict[str, int]:
+        """How many recordings use each statement: the ``most`` common ones with at least ``least``."""
+        found = np.zeros(len(self.vocabulary), dtype=np.int64)
+        for row in self.rows:
+            found[row] += 1
+        order = np.argsort(-found, kind="stable")[:most]
+        return {self.vocabulary[k]: int(found[k]) for k in order if found[k] >= least}
+
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits over every recording's statements."""
