@@ -33,8 +33,9 @@ class Augmentation:
     disturbances enter at the electrodes, so III = II - I and its kin hold afterwards.
 
     Attributes:
-        shift_s: largest shift in time, seconds either way. Samples shifted in are zero and masked; beats
-            shift along, and those that leave are masked.
+        shift_s: largest shift in time, seconds either way. Samples shifted in are zero and masked; those
+            shifted beyond the recording's end are lost, padded or not; beats shift along, and those that
+            leave are masked.
         gain: gain of the record is log-uniform between ``1 / (1 + gain)`` and ``1 + gain``.
         lead_gain: the same for each of V1..V6 on top of the record's.
         wander_mv: largest baseline wander (standard deviation over leads, mV): three sinusoids, 0.1-0.7 Hz.
@@ -79,7 +80,7 @@ class Augmentation:
             raise UsageError(f"augmentation: {len(batch)} recordings need as many keys, and got {keys.shape}")
         device, n_times = batch.signal.device, batch.signal.shape[2]
         shift = torch.from_numpy(self._shift(keys, batch.fs)).to(device)
-        time_mask = shift_rows(batch.time_mask, shift)
+        time_mask = shift_rows(batch.time_mask, shift) & batch.time_mask
         lead_mask = batch.lead_mask.cpu().numpy()
         keep = self._kept_leads(keys, lead_mask)
         electrodes, courses = disturbances(

@@ -19,6 +19,7 @@ _WANDER_HZ = np.array([[0.1, 0.25], [0.2, 0.45], [0.4, 0.7]])
 _MUSCLE_HZ = (5.0, 40.0)
 _N_MUSCLE = 4  # independent sources a record
 _BANK_SEED = 20_230_517
+_BANK_SIZE = 1 << 17
 
 
 def disturbances(
@@ -75,23 +76,25 @@ def _sinusoids(hertz: Array, phase: Array, n_times: int, fs: float, device: torc
 
 
 def _muscle(where: Array, n_times: int, fs: float, device: torch.device) -> torch.Tensor:
-    """Stretches of the noise bank, ``(batch, count, time)``; `where` in [0, 1) says where each starts."""
-    length = 1 << max(17, (8 * n_times - 1).bit_length())
-    stretches = _muscle_bank(length, fs, device).unfold(0, n_times, 1)
-    start = torch.from_numpy((where * stretches.shape[0]).astype(np.int64)).to(device)
-    return stretches.index_select(0, start.reshape(-1)).view(*where.shape, n_times)
+    """Stretches of the noise bank, ``(batch, count, time)``; `where` in [0, 1) says where each starts.
+
+    The bank is periodic and always as long, so a record's noise does not hang on the length of its batch.
+    """
+    bank = _muscle_bank(fs, device).repeat(2 + n_times // _BANK_SIZE)
+    start = torch.from_numpy((where * _BANK_SIZE).astype(np.int64)).to(device)
+    return bank.unfold(0, n_times, 1).index_select(0, start.reshape(-1)).view(*where.shape, n_times)
 
 
 @lru_cache(maxsize=8)
-def _muscle_bank(length: int, fs: float, device: torch.device) -> torch.Tensor:
+def _muscle_bank(fs: float, device: torch.device) -> torch.Tensor:
     """Noise of 5 to 40 Hz in bursts of seconds, standard deviation one, the same in every process."""
     generator = np.random.default_rng(_BANK_SEED)
-    hertz = np.fft.rfftfreq(length, 1 / fs)
+    hertz = np.fft.rfftfreq(_BANK_SIZE, 1 / fs)
 
     def coloured(low: float, high: float) -> Array:
         band = (hertz >= low) & (hertz <= high)
         spectrum = (generator.standard_normal(hertz.size) + 1j * generator.standard_normal(hertz.size)) * band
-        course: Array = np.fft.irfft(spectrum, length)
+        course: Array = np.fft.irfft(spectrum, _BANK_SIZE)
         course /= course.std()
         return course
 

@@ -61,6 +61,19 @@ def test_a_record_is_disturbed_alike_in_any_batch():
         assert torch.equal(alone.lead_mask[0], whole.lead_mask[row])
 
 
+@pytest.mark.parametrize("length", [1000, 3000])
+def test_a_record_is_disturbed_alike_however_long_its_batch_is(length):
+    rng = np.random.default_rng(0)
+    item = Prepared(
+        rng.normal(size=(12, 700)).astype(np.float32), np.ones(12, bool), np.ones(1, np.float32), 7.0
+    )
+    alone, among = (
+        Augmentation()(collate([item], 100.0, length=n), augmentation_keys(7, 0, [3])) for n in (700, length)
+    )
+    assert torch.allclose(alone.signal, among.signal[:, :, :700], atol=1e-5)
+    assert torch.equal(alone.time_mask, among.time_mask[:, :700])
+
+
 def test_epochs_seeds_and_records_differ_and_repeat():
     batch = make_batch()
     first = Augmentation()(batch, keys_of(batch)).signal
@@ -114,15 +127,15 @@ def test_a_shift_moves_signal_masks_and_beats_together():
             move
             for move in range(-100, 101)
             if torch.equal(
-                out.signal[row][:, max(0, move) : min(1000, length + move)],
-                batch.signal[row][:, max(0, -move) : min(length, 1000 - move)],
+                out.signal[row][:, max(0, move) : min(length, length + move)],
+                batch.signal[row][:, max(0, -move) : min(length, length - move)],
             )
         ]
         assert len(moves) == 1
-        assert present.numel() == min(1000, length + moves[0]) - max(0, moves[0])
+        assert present.numel() == min(length, length + moves[0]) - max(0, moves[0])
         kept = out.beats[row][out.beat_mask[row]]
         expected = batch.beats[row][batch.beat_mask[row]] + moves[0] / 100
-        expected = expected[(expected > -0.005) & (expected < min(1000, length + moves[0]) / 100 - 0.005)]
+        expected = expected[(expected > -0.005) & (expected < min(length, length + moves[0]) / 100 - 0.005)]
         assert torch.allclose(kept, expected, atol=1e-4)
         shifts.append(moves[0])
     assert min(shifts) < -60
