@@ -76,3 +76,35 @@ def tiny_run(tiny_store, tmp_path_factory):
 def tiny_model(tiny_run):
     """The tiny run's model; tests leave it as it is."""
     return tiny_run.model()
+
+
+@pytest.fixture(scope="session")
+def tower_folder(tmp_path_factory):
+    """A tiny BERT with its tokenizer, as the hub keeps one."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    from ecgclip.reports import train_wordpiece
+
+    words = ["atrial fibrillation", "sinus rhythm", "left bundle branch block", "inferior infarction"]
+    folder = tmp_path_factory.mktemp("tower")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(train_wordpiece(words, 200)),
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    BertModel(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+        )
+    ).save_pretrained(folder)
+    return folder

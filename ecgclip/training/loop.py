@@ -70,7 +70,7 @@ class Loop:
         objective: what is made small.
         augmentation: of the signals.
         path: the run folder.
-        accelerator: processes and device.
+        accelerator: processes and device. Batch norm is synchronised between GPUs, not between CPU processes.
     """
 
     def __init__(
@@ -86,8 +86,12 @@ class Loop:
         self.recipe, self.parts, self.objective = recipe, parts, objective
         self.augmentation, self.path, self.accelerator = augmentation, path, accelerator
         self.device: torch.device = accelerator.device
-        self.model = model.to(self.device)
         self.here = Share(accelerator.process_index, accelerator.num_processes)
+        self.apart = self.here.processes > 1 and any(isinstance(m, nn.BatchNorm1d) for m in model.modules())
+        if self.apart and self.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+            self.apart = False
+        self.model = model.to(self.device)
         self.order = Order(len(parts.rows), min(recipe.schedule.batch_size, len(parts.rows)), recipe.seed)
         self.steps = self.order.steps_per_epoch * recipe.schedule.epochs
         self.optimizer = torch.optim.AdamW(
@@ -112,6 +116,10 @@ class Loop:
         start = self._resume()
         journal = Journal(self.path, step=start, active=self.here.rank == 0)
         every = max(1, self.steps // self.recipe.schedule.checkpoints)
+        if self.apart:
+            journal.say(
+                "batch norm: each process has statistics of its own, so the result depends on their number"
+            )
         if start:
             journal.say(f"goes on at step {start} of {self.steps}")
         began, done = time.monotonic(), 0

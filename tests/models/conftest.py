@@ -47,31 +47,3 @@ def noise():
         return Prepared(signal, lead_mask, np.array(beats, np.float32), n_times / fs)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def tower_folder(tmp_path_factory):
-    """A tiny BERT with its tokenizer, as the hub keeps one."""
-    from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tower")
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(train_wordpiece(WORDS, 200)),
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-    )
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    BertModel(
-        BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-        )
-    ).save_pretrained(folder)
-    return folder

@@ -265,3 +265,28 @@ def test_two_processes_train_the_model_of_one(tiny_run, tiny_recipe, tmp_path):
     two, one = Run(tmp_path / "run").model(), tiny_run.model()
     for (name, a), b in zip(two.state_dict().items(), one.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, atol=2e-3, rtol=0, msg=name)
+
+
+def test_batch_norm_is_an_option_that_trains_and_comes_back(tiny_recipe, tmp_path, simulated):
+    tiny_recipe["model"]["signal"] |= {"norm": "batch"}
+    run = train(tiny_recipe, tmp_path / "run", overrides={"schedule.epochs": 1})
+    model = run.model()
+    assert any("running_mean" in name and value.any() for name, value in model.state_dict().items())
+    assert model_hash(model) == model_hash(run.model())
+    assert model.encode_ecg([simulated.record(0)]).shape == (1, 32)
+
+
+def test_a_frozen_tower_trains_a_run_that_classifies_without_it(
+    tiny_recipe, tmp_path, simulated, tower_folder
+):
+    import shutil
+
+    from ecgclip import ZeroShotClassifier
+
+    tower = tmp_path / "tower"
+    shutil.copytree(tower_folder, tower)
+    tiny_recipe["model"]["text"] = {"kind": "huggingface", "name": str(tower)}
+    run = train(tiny_recipe, tmp_path / "run", overrides={"schedule.epochs": 1})
+    shutil.rmtree(tower)
+    scores = ZeroShotClassifier(run.model(), "ptbxl-rhythm").decision_function(simulated.record(0))
+    assert scores.shape[0] == 1
