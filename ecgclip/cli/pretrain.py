@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     recipe = load_recipe(args.recipe or quickstart(), overrides(args))
     _check_data(args.data, recipe)
     run_folder = pretrain(recipe, data=args.data, out=args.out)
+    if os.environ.get("RANK", "0") != "0":  # under a launcher the first process speaks for all
+        return 0
     print(f"run: {run_folder.path}")
     print(f"next: ecgclip zero-shot {run_folder.path} --data YOUR-RECORDINGS --labels ptbxl-superclass")
     return 0
