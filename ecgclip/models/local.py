@@ -56,9 +56,12 @@ class LocalBranch(nn.Module):
         dim: width of the shared local space.
         width: channels of the branch.
         scale_per_mv: the fixed factor on the input.
+        tokens: give tokens besides beats; without, they are empty and cost nothing.
     """
 
-    def __init__(self, *, fs: float, dim: int, width: int = 128, scale_per_mv: float = 4.0) -> None:
+    def __init__(
+        self, *, fs: float, dim: int, width: int = 128, scale_per_mv: float = 4.0, tokens: bool = True
+    ) -> None:
         super().__init__()
         self.fs = fs
         if fs < _RATE_HZ:
@@ -73,7 +76,7 @@ class LocalBranch(nn.Module):
         self.conv_2 = nn.Conv1d(64, width, 5, 2, 2)
         self.conv_3 = nn.Conv1d(width, width, 3, 1, 1)
         self.missing = nn.Linear(12, 64, bias=False)
-        self.to_token = nn.Linear(width, dim)
+        self.to_token = nn.Linear(width, dim) if tokens else None
         self.to_beat = nn.Linear((len(_EDGES) - 1) * width, dim)
         self.timing = nn.Sequential(nn.Linear(_TIMING, 64), nn.GELU(), nn.Linear(64, dim))
         self.beat_mix = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
@@ -88,10 +91,10 @@ class LocalBranch(nn.Module):
             first, last = time_mask[:, :: self.decimate], time_mask[:, self.decimate - 1 :: self.decimate]
             time_mask = first[:, : last.shape[1]] & last
         x = self.conv_1(signal * self.scale_per_mv)
-        x = F.gelu(x + self.missing((~lead_mask).to(x.dtype))[:, :, None])
-        x = F.gelu(self.conv_2(x * time_mask[:, None, ::2].to(x.dtype)))
+        x = F.relu(x + self.missing((~lead_mask).to(x.dtype))[:, :, None])
+        x = F.relu(self.conv_2(x * time_mask[:, None, ::2].to(x.dtype)))
         present = time_mask[:, ::4]
-        x = F.gelu(self.conv_3(x * present[:, None, :].to(x.dtype))).transpose(1, 2)
+        x = F.relu(self.conv_3(x * present[:, None, :].to(x.dtype))).transpose(1, 2)
         return x, present
 
     def forward(
@@ -117,7 +120,7 @@ class LocalBranch(nn.Module):
             _FRAMES_PER_TOKEN * self.frame_s
         )
         return LocalEncoded(
-            tokens=F.normalize(self.to_token(tokens).float(), dim=-1),
+            tokens=tokens,
             token_mask=token_mask,
             token_times=times,
             token_span=self.token_span,
@@ -129,12 +132,15 @@ class LocalBranch(nn.Module):
 
     def _tokens(self, frames: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         count = frames.shape[1] // _FRAMES_PER_TOKEN
+        if self.to_token is None:
+            dim = self.to_beat.out_features
+            return frames.new_zeros(len(frames), 0, dim).float(), present.new_zeros(len(frames), 0)
         cut = count * _FRAMES_PER_TOKEN
         mask = present[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN)
         weight = mask.to(frames.dtype)
         grouped = frames[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN, frames.shape[2])
         mean = (grouped * weight[..., None]).sum(2) / weight.sum(2, keepdim=True).clamp(min=1.0)
-        return mean, mask.all(2)
+        return F.normalize(self.to_token(mean).float(), dim=-1), mask.all(2)
 
     def _parts(self, frames: Tensor, present: Tensor, beats: Tensor) -> Tensor:
         """Mean of the frames in each part of each beat: ``(batch, n_beats, parts * width)``."""

@@ -19,7 +19,7 @@ from ecgclip.reports import train_wordpiece
 from ecgclip.signals import Augmentation, Preprocessor
 
 from .batches import TrainingTexts, statement_lists
-from .recipe import LocalTerm, OnDisk, Recipe, Simulated
+from .recipe import Local, LocalTerm, OnDisk, Recipe, Simulated
 from .validation import ValidationSet
 
 __all__ = [
@@ -165,7 +165,7 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
         dim=section.dim,
         signal=section.signal.model_dump(),
         text=text,
-        local=None if section.local is None else section.local.model_dump(),
+        local=None if section.local is None else _local(recipe),
         findings=recipe.reports.findings,
         familiar=texts.counts(),
     )
@@ -177,7 +177,7 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
 def _refuse_other_shape(recipe: Recipe, model: ECGTextModel) -> None:
     """A model to start from must be what the recipe asks for: the recipe's word holds, or nobody's."""
     section = recipe.model
-    local = None if section.local is None else section.local.model_dump()
+    local = None if section.local is None else _local(recipe)
     wanted: list[tuple[str, Any, Any]] = [
         ("preprocessing", build_preprocessor(recipe).to_dict(), model.preprocessor.to_dict()),
         ("reports.findings", recipe.reports.findings, model.config.findings),
@@ -195,6 +195,12 @@ def _refuse_other_shape(recipe: Recipe, model: ECGTextModel) -> None:
                 f"start_from {recipe.start_from}: {key} is {found!r} there and {asked!r} in the recipe: use "
                 "the same"
             )
+
+
+def _local(recipe: Recipe) -> dict[str, Any]:
+    """Arguments of the local branch; it gives tokens where a term looks at them, and beats always."""
+    tokens = any(isinstance(term, LocalTerm) and term.scale == "token" for term in recipe.objective)
+    return {**(recipe.model.local or Local()).model_dump(), "tokens": tokens}
 
 
 def build_objective(recipe: Recipe) -> tuple[Objective, tuple[LocalReadout, ...]]:
