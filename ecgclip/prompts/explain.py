@@ -137,4 +137,8 @@ def _readout(model: "ECGTextModel", scale: str | None, plan: str | None) -> Loca
         raise unknown_name("local scale", scale, ("beat", "token"))
     known = [r for r in model.config.readouts if scale in (None, r.scale)]
     readout = known[0] if known else LocalReadout(scale=scale or "beat")
+    if readout.scale == "token" and not model.config.local.get("tokens", True):
+        raise DataError(
+            "the model has no moments: train it with a local term of scale token, or ask for beats"
+        )
     return readout if plan is None else replace(readout, plan=plan)

@@ -1,5 +1,6 @@
 """From a recipe to a run folder."""
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -161,7 +162,7 @@ class _Pretraining:
                 self.report(f"{name}: no table ({error})")
                 continue
             self.report(render_table(found.table, title=f"\n{name}, zero-shot, validation"))
-            means.append(found.macro)
+            means += [found.macro] if math.isfinite(found.macro) else []
             self._write(name, found, digest)
         if len(means) > 1:
             self.report(f"\nmean of the {len(means)} sets, validation: {sum(means) / len(means):.3f}")

@@ -19,6 +19,16 @@ def record(simulated):
     return simulated.record(2)
 
 
+@pytest.fixture(scope="module")
+def two_scales(tiny_model):
+    """A model whose local branch gives moments too; untrained."""
+    from dataclasses import replace
+
+    torch.manual_seed(0)
+    config = replace(tiny_model.config, local={**tiny_model.config.local, "tokens": True})
+    return ECGTextModel(config, tiny_model.preprocessor).eval()
+
+
 def test_the_shape_of_an_explanation(tiny_model, record):
     found = explain(tiny_model, record, PHRASES)
     prepared = tiny_model.preprocessor.prepare(record)
@@ -46,12 +56,12 @@ def test_a_table_of_it(tiny_model, record):
 
 @pytest.mark.parametrize("scale", ["beat", "token"])
 @pytest.mark.parametrize("plan", PLANS)
-def test_what_is_shown_is_what_the_coupling_gives(tiny_model, record, scale, plan):
-    found = explain(tiny_model, record, PHRASES, scale=scale, plan=plan)
-    (readout,) = tiny_model.config.readouts
+def test_what_is_shown_is_what_the_coupling_gives(two_scales, record, scale, plan):
+    found = explain(two_scales, record, PHRASES, scale=scale, plan=plan)
+    (readout,) = two_scales.config.readouts
     with torch.inference_mode():
-        _, local = tiny_model.embed_signal(collate([tiny_model.preprocessor.prepare(record)], 100.0))
-        texts = torch.from_numpy(tiny_model.text_vectors(PHRASES)[1])
+        _, local = two_scales.embed_signal(collate([two_scales.preprocessor.prepare(record)], 100.0))
+        texts = torch.from_numpy(two_scales.text_vectors(PHRASES)[1])
         tokens, mask = (local.beats, local.beat_mask) if scale == "beat" else (local.tokens, local.token_mask)
         own = couple(
             torch.einsum("bnd,md->bnm", tokens, texts), mask, plan=plan, reg=readout.reg, reg_m=readout.reg_m,
@@ -65,29 +75,29 @@ def test_what_is_shown_is_what_the_coupling_gives(tiny_model, record, scale, pla
         np.testing.assert_allclose(np.diff(found.token_times), 0.16, atol=1e-5)
 
 
-def test_a_long_recording_is_explained_from_its_start(tiny_model, simulated):
+def test_a_long_recording_is_explained_from_its_start(two_scales, simulated):
     parts = [simulated.record(k).signal for k in (2, 3)]
     long = ECGRecord(np.concatenate(parts, axis=1)[:, :1500], fs=100, lead_names=LEADS)
     for scale in ("beat", "token"):
-        found = explain(tiny_model, long, PHRASES, scale=scale)
+        found = explain(two_scales, long, PHRASES, scale=scale)
         assert (np.diff(found.token_times) > 0).all()
         assert found.token_times[-1] > 13
         assert len(found.plan) == len(found.token_times)
         assert (found.plan >= 0).all()
         assert found.plan.sum() <= 1 + 1e-5
-    beats = explain(tiny_model, long, PHRASES, scale="beat")
+    beats = explain(two_scales, long, PHRASES, scale="beat")
     np.testing.assert_allclose(beats.token_times, beats.beats, atol=1e-4)
     first = explain(
-        tiny_model, ECGRecord(long.signal[:, :1000], fs=100, lead_names=LEADS), PHRASES, scale="token"
+        two_scales, ECGRecord(long.signal[:, :1000], fs=100, lead_names=LEADS), PHRASES, scale="token"
     )
-    again = explain(tiny_model, long, PHRASES, scale="token")
+    again = explain(two_scales, long, PHRASES, scale="token")
     np.testing.assert_allclose(again.token_times[: len(first.token_times)], first.token_times, atol=1e-5)
 
 
-def test_a_recording_without_beats_is_explained_by_moments(tiny_model):
+def test_a_recording_without_beats_is_explained_by_moments(two_scales):
     rng = np.random.default_rng(0)
     slow = np.cumsum(rng.standard_normal((12, 1000)), axis=1) * 1e-4
-    found = explain(tiny_model, (slow, 100, list(LEADS)), PHRASES)
+    found = explain(two_scales, (slow, 100, list(LEADS)), PHRASES)
     assert len(found.plan) == len(found.token_times) > 0
     assert np.isfinite(found.plan).all()
 
@@ -111,6 +121,11 @@ def test_an_unknown_scale_or_plan_names_those_there_are(tiny_model, record):
         explain(tiny_model, record, PHRASES, scale="lead")
     with pytest.raises(UsageError, match="transport"):
         explain(tiny_model, record, PHRASES, plan="transprot")
+
+
+def test_a_model_without_moments_says_so(tiny_model, record):
+    with pytest.raises(DataError, match="scale token"):
+        explain(tiny_model, record, PHRASES, scale="token")
 
 
 def test_a_model_without_a_local_branch_says_so(tiny_model, record):
