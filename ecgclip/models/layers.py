@@ -112,7 +112,8 @@ class StandardConv1d(nn.Conv1d):
     ) -> None:
         super().__init__(channels_in, channels, kernel, stride, kernel // 2)
         self.gain = nn.Parameter(torch.full((channels, 1, 1), energy))
-        nn.init.normal_(self.weight)
+        # small weights, so that a step of the optimizer turns the filters as much as it does plain ones
+        nn.init.normal_(self.weight, std=(channels_in * kernel) ** -0.5)
         assert self.bias is not None
         nn.init.zeros_(self.bias)
 

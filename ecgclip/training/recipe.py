@@ -69,11 +69,11 @@ class AugmentationSection(Section):
     shift_s: NotNegative = 1.0
     gain: NotNegative = 0.4
     lead_gain: NotNegative = 0.1
-    wander_mv: NotNegative = 0.2
+    wander_mv: NotNegative = 0.05
     mains_mv: NotNegative = 0.02
-    muscle_mv: NotNegative = 0.05
-    lead_drop: Share = 0.1
-    axis_deg: NotNegative = 15.0
+    muscle_mv: NotNegative = 0.02
+    lead_drop: Share = 0.05
+    axis_deg: NotNegative = 5.0
 
 
 class Reports(Section):
