@@ -174,18 +174,12 @@ def _tell_errors(errors: dict[str, str]) -> None:
 def _write(table: Any, out: str | None) -> None:
     if out is None:
         return
-    import os
+    from ecgclip.corpora.writing import whole_file
 
     path = Path(out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_file(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary)
         else:
             table.to_csv(temporary, index=False)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     print(f"scores: {path}")

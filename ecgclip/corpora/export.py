@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ecgclip.errors import DataError
 
 from .corpus import Corpus
+from .writing import whole_file
 
 MANIFEST_CSV = "manifest.csv"
 
@@ -53,7 +53,6 @@ def write_wfdb(corpus: Corpus, folder: str | Path) -> Path:
     table = corpus.table[["report", "patient_id", "split"]].copy()
     table.insert(0, "path", [f"records/{name}.hea" for name in corpus.table["record_id"]])
     table["labels"] = [";".join(codes) for codes in corpus.table["codes"]]
-    temporary = place / f".{MANIFEST_CSV}.{os.getpid()}"
-    table.to_csv(temporary, index=False)
-    os.replace(temporary, place / MANIFEST_CSV)
+    with whole_file(place / MANIFEST_CSV) as temporary:
+        table.to_csv(temporary, index=False)
     return place / MANIFEST_CSV

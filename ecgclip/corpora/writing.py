@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ecgclip.errors import DataError
@@ -15,13 +17,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DataError: if the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise disk_error(path, error) from error
 
 
 def disk_error(path: Path, error: OSError) -> DataError:
@@ -31,3 +28,25 @@ def disk_error(path: Path, error: OSError) -> DataError:
             f"{path.parent}: the disk is full; free some space and run again, finished parts are kept"
         )
     return DataError(f"{path}: cannot be written ({error.strerror or error}); check the folder and run again")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a passing name beside ``path`` to write under; the file takes its name when the block ends well.
+
+    Whatever ends the block otherwise, Ctrl-C too, leaves nothing.
+
+    Raises:
+        DataError: if the disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(path, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

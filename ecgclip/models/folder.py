@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from ecgclip.corpora.writing import whole_file
 from ecgclip.errors import DataError, ECGClipError
 from ecgclip.signals import Preprocessor
 
@@ -219,13 +220,6 @@ def _load_texts(path: Path, texts: list[str]) -> dict[str, tuple[np.ndarray, np.
         raise DataError(f"{path}: kept texts cannot be read ({error}): copy the model folder again") from None
 
 
-def _replace(path: Path, write: Any) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    with whole_file(path) as temporary:
         write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}): free space or choose a folder"
-        ) from None

@@ -13,6 +13,7 @@ import torch
 from ecgclip.alignment import InfoNCE, LocalAlignment, Objective, StatementInfoNCE, WeightedTerm
 from ecgclip.alignment.objective import Term
 from ecgclip.corpora import Corpus, Progress, Store, open_corpus, prepare, simulate
+from ecgclip.corpora.simulated import simulator_version
 from ecgclip.errors import DataError, UsageError
 from ecgclip.models import ECGTextModel, LocalReadout, ModelConfig
 from ecgclip.reports import train_wordpiece
@@ -70,6 +71,10 @@ def build_corpus(recipe: Recipe, data: str | Path | None) -> Corpus:
     """
     section = recipe.data.corpus
     if isinstance(section, Simulated):
+        if data is not None:
+            raise UsageError(
+                f"recipe {recipe.name} simulates its corpus: leave out --data, or give a prepared store"
+            )
         return simulate(n=section.n, seed=section.seed, fs=recipe.preprocessing.fs)
     path = data if data is not None else section.path
     if path is None:
@@ -83,7 +88,8 @@ def store_path(recipe: Recipe, data: str | Path | None) -> Path:
         return Path(recipe.data.store)
     section = recipe.data.corpus
     if isinstance(section, Simulated):
-        return Path("stores") / f"simulated-{section.n}-{section.seed}-{build_preprocessor(recipe).hash[:6]}"
+        key = f"{build_preprocessor(recipe).hash[:6]}-{simulator_version()[:6]}"
+        return Path("stores") / f"simulated-{section.n}-{section.seed}-{key}"
     where = str(Path(str(data if data is not None else section.path)).resolve())
     key = hashlib.sha256(f"{where}:{build_preprocessor(recipe).hash}".encode()).hexdigest()[:6]
     return Path("stores") / f"{section.kind}-{key}"

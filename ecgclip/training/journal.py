@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from ecgclip.corpora.writing import whole_file
+
 __all__ = ["Journal", "duration"]
 
 
@@ -44,9 +46,8 @@ class Journal:
             return
         lines = path / "metrics.jsonl"
         kept = [line for line in _lines(lines) if json.loads(line).get("step", 0) <= step] if step else []
-        temporary = path / f".{lines.name}.{os.getpid()}"
-        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        os.replace(temporary, lines)
+        with whole_file(lines) as temporary:
+            temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         self._file = lines.open("a", encoding="utf-8")
         self._board_folder, self._board_step = path / "tensorboard", step
 
@@ -75,7 +76,7 @@ class Journal:
         """Show progress: in place on a terminal, a line every few seconds elsewhere."""
         if not self.active:
             return
-        terminal = self.stream.isatty()
+        terminal = self.stream.isatty() and os.environ.get("ECGCLIP_PLAIN") != "1"
         now = time.monotonic()
         if now - self._last < (0.2 if terminal else every):
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgclip.corpora import Progress, Store
+from ecgclip.corpora.writing import whole_file
 from ecgclip.errors import DataError
 from ecgclip.evaluation import render_table
 from ecgclip.evaluation.evaluate import evaluation
@@ -179,11 +180,8 @@ class _Pretraining:
             ],
         }
         write_json(self.path / "evaluation" / f"validation-{name}.json", record)
-        folder = self.path / "scores"
-        folder.mkdir(exist_ok=True)
-        temporary = folder / f".validation-{name}.{os.getpid()}"
-        found.long_scores().to_parquet(temporary)
-        os.replace(temporary, folder / f"validation-{name}.parquet")
+        with whole_file(self.path / "scores" / f"validation-{name}.parquet") as temporary:
+            found.long_scores().to_parquet(temporary)
 
 
 def _keep_bank_texts(model: ECGTextModel) -> None:

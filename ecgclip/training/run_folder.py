@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ecgclip.corpora.writing import whole_file
 from ecgclip.errors import DataError
 
 from .recipe import Recipe
@@ -57,14 +58,8 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         DataError: the disk is full or the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({error.strerror}): free space or choose --out") from None
 
 
 def _without_places(values: Mapping[str, Any], at: tuple[str, ...] = ()) -> Any:
@@ -142,9 +137,10 @@ def _difference(a: Any, b: Any, at: str = "") -> str:
 def _write_yaml(path: Path, value: Mapping[str, Any]) -> None:
     import yaml
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_text(
+            yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
 
 
 def _environment() -> dict[str, Any]:
@@ -182,17 +178,14 @@ def write_checkpoint(path: Path, state: Mapping[str, Any], name: str = _STATE) -
         DataError: the disk is full.
     """
     folder = path / "checkpoints"
-    folder.mkdir(exist_ok=True)
-    for left in folder.glob(".*.part"):
+    for left in folder.glob(f".{name}.*"):
         left.unlink(missing_ok=True)
-    temporary = folder / f".{name}.{os.getpid()}.part"
     try:
-        torch.save(dict(state), temporary)
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, folder / name)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
+        with whole_file(folder / name) as temporary:
+            torch.save(dict(state), temporary)
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+    except RuntimeError as error:  # torch's writer wraps a full disk in one
         raise DataError(f"{folder / name}: the checkpoint cannot be written ({error}): free space") from None
 
 
