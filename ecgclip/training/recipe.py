@@ -69,11 +69,11 @@ class AugmentationSection(Section):
     shift_s: NotNegative = 1.0
     gain: NotNegative = 0.4
     lead_gain: NotNegative = 0.1
-    wander_mv: NotNegative = 0.05
+    wander_mv: NotNegative = 0.1
     mains_mv: NotNegative = 0.02
-    muscle_mv: NotNegative = 0.02
-    lead_drop: Share = 0.05
-    axis_deg: NotNegative = 5.0
+    muscle_mv: NotNegative = 0.03
+    lead_drop: Share = 0.1
+    axis_deg: NotNegative = 8.0
 
 
 class Reports(Section):
@@ -162,7 +162,7 @@ class LocalTerm(Section):
 class Optimizer(Section):
     """AdamW, warm-up and cosine."""
 
-    lr: Positive = 2e-3
+    lr: Positive = 1e-3
     weight_decay: NotNegative = 0.05
     beta_1: Decay = 0.9
     beta_2: Decay = 0.98
