@@ -97,7 +97,7 @@ class ECGTextModel(nn.Module):
         Returns:
             Two ``(n, dim)``; the second is the first where the model has no local branch.
         """
-        pooled = self.text_encoder(list(texts)).pooled
+        pooled = self.text_encoder(list(texts), tokens=False).pooled
         z = F.normalize(self.text_head(pooled).float(), dim=-1)
         if self.local_text_head is None:
             return z, z

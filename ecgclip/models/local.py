@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from ecgclip.errors import UsageError
 
 from .encoded import LocalEncoded
+from .layers import as_rows, conv_rows
 
 __all__ = ["LocalBranch", "beat_timing"]
 
@@ -90,12 +91,12 @@ class LocalBranch(nn.Module):
             signal = F.avg_pool1d(signal, self.decimate)
             first, last = time_mask[:, :: self.decimate], time_mask[:, self.decimate - 1 :: self.decimate]
             time_mask = first[:, : last.shape[1]] & last
-        x = self.conv_1(signal * self.scale_per_mv)
-        x = F.relu(x + self.missing((~lead_mask).to(x.dtype))[:, :, None])
-        x = F.relu(self.conv_2(x * time_mask[:, None, ::2].to(x.dtype)))
+        x = _conv(self.conv_1, as_rows(signal * self.scale_per_mv))
+        x = F.relu_(x.add_(self.missing((~lead_mask).to(x.dtype))[:, :, None, None]))
+        x = F.relu_(_conv(self.conv_2, x * time_mask[:, None, None, ::2].to(x.dtype)))
         present = time_mask[:, ::4]
-        x = F.relu(self.conv_3(x * present[:, None, :].to(x.dtype))).transpose(1, 2)
-        return x, present
+        x = F.relu_(_conv(self.conv_3, x * present[:, None, None, :].to(x.dtype)))
+        return x[:, :, 0].transpose(1, 2), present
 
     def forward(
         self, signal: Tensor, lead_mask: Tensor, time_mask: Tensor, beats: Tensor, beat_mask: Tensor
@@ -153,6 +154,10 @@ class LocalBranch(nn.Module):
         share = inside / inside.sum(-1, keepdim=True).clamp(min=1.0)
         mean = torch.bmm(share.flatten(1, 2), frames)
         return mean.view(batch, beats.shape[1], (len(_EDGES) - 1) * width)
+
+
+def _conv(layer: nn.Conv1d, x: Tensor) -> Tensor:
+    return conv_rows(x, layer.weight, layer.bias, layer.stride[0])
 
 
 def _with_grid(beats: Tensor, mask: Tensor, time_mask: Tensor, fs: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from ecgclip.errors import unknown_name
 
 from .encoded import Encoded
-from .layers import AttentionPool, KeyedDropout, MaskedNorm, StandardConv1d
+from .layers import AttentionPool, KeyedDropout, MaskedNorm, StandardConv1d, as_rows, conv_rows
 
 __all__ = ["RESNET_SIZES", "ResNet1d"]
 
@@ -18,7 +18,7 @@ RESNET_SIZES: dict[str, tuple[int, tuple[tuple[int, int], ...]]] = {
     "medium": (64, ((96, 1), (160, 2), (256, 2), (320, 1))),
     "18": (64, ((64, 2), (128, 2), (256, 2), (512, 2))),
 }
-_KERNEL = 7
+_KERNEL = 5
 _STEM_KERNEL = 15
 
 
@@ -35,15 +35,15 @@ class _Block(nn.Module):
         self.skip = StandardConv1d(width_in, width, 1, stride, energy=1.0) if reshape else None
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        h = F.relu(self.norm(x, mask))
+        h = F.relu_(self.norm(x, mask))
         if mask is not None:
-            h = h * mask[:, None, :].to(h.dtype)
+            h = h * mask[:, None, None, :].to(h.dtype)
             mask = mask[:, :: self.stride]
-        h = F.relu(self.first(h))
+        h = F.relu_(self.first(h))
         if mask is not None:
-            h = h * mask[:, None, :].to(h.dtype)
+            h = h * mask[:, None, None, :].to(h.dtype)
         h = self.second(h) + (x if self.skip is None else self.skip(x))
-        return (h if mask is None else h * mask[:, None, :].to(h.dtype)), mask
+        return (h if mask is None else h * mask[:, None, None, :].to(h.dtype)), mask
 
 
 class ResNet1d(nn.Module):
@@ -103,14 +103,14 @@ class ResNet1d(nn.Module):
     ) -> Encoded:
         """Encode ``signal (batch, 12, time)`` mV; masks mean present; ``keys (batch,)`` seed the dropout."""
         mask = None if bool(time_mask.all()) else time_mask
-        x = self.stem(signal * self.scale_per_mv)
-        x = x + self.missing((~lead_mask).to(x.dtype))[:, :, None]
+        x = conv_rows(as_rows(signal * self.scale_per_mv), self.stem.weight, self.stem.bias, 2)
+        x = x.add_(self.missing((~lead_mask).to(x.dtype))[:, :, None, None])
         if mask is not None:
             mask = mask[:, ::2]
-            x = x * mask[:, None, :].to(x.dtype)
+            x = x * mask[:, None, None, :].to(x.dtype)
         for block in self.blocks:
             x, mask = block(x, mask)
-        tokens = self.final_norm(x.transpose(1, 2))
+        tokens = self.final_norm(x[:, :, 0].transpose(1, 2))
         present = torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
         tokens = tokens * present[:, :, None].to(tokens.dtype)
         times = torch.arange(tokens.shape[1], device=x.device, dtype=torch.float32) * (self.stride / self.fs)

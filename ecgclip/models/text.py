@@ -19,7 +19,7 @@ class TextEncoder(Protocol):
 
     width: int
 
-    def __call__(self, texts: Sequence[str]) -> Encoded:
+    def __call__(self, texts: Sequence[str], *, tokens: bool = True) -> Encoded:
         """Encode ``texts`` to tokens ``(batch, n_tokens, width)`` and ``pooled (batch, width)``."""
         ...
 
@@ -53,17 +53,20 @@ class BagTextEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
-    def forward(self, texts: Sequence[str]) -> Encoded:
-        """Encode ``texts``; an empty text has no token and the pooled vector of nothing."""
+    def forward(self, texts: Sequence[str], *, tokens: bool = True) -> Encoded:
+        """Encode ``texts``; an empty text has no token and the pooled vector of nothing.
+
+        Without ``tokens`` they are the bare embeddings: nobody looks at them, and deepening each costs most.
+        """
         coded = self.tokenizer.encode_batch([text.lower() for text in texts])
         device = self.embed.weight.device
         shape = (len(coded), len(coded[0].ids) if coded else 0)
         ids = torch.tensor([c.ids for c in coded], dtype=torch.long, device=device).view(shape)
         mask = torch.tensor([c.attention_mask for c in coded], dtype=torch.bool, device=device).view(shape)
         x = self.embed(ids) * mask[:, :, None]
-        tokens = self._deepen(x) * mask[:, :, None]
+        deep = self._deepen(x) * mask[:, :, None] if tokens else x
         bag = x.sum(1) / mask.sum(1, keepdim=True).clamp(min=1).sqrt()
-        return _encoded(tokens, mask, self._deepen(bag))
+        return _encoded(deep, mask, self._deepen(bag))
 
     def _deepen(self, x: Tensor) -> Tensor:
         x = self.norm(x)
@@ -132,7 +135,7 @@ class PretrainedTextEncoder(nn.Module):
         self.tower.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def forward(self, texts: Sequence[str]) -> Encoded:
+    def forward(self, texts: Sequence[str], *, tokens: bool = True) -> Encoded:
         """Encode ``texts`` to tokens and their mean (mean pooling over the attention mask)."""
         if not texts:
             nothing = torch.zeros(0, 1, self.width, device=self._place.device)

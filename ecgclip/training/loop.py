@@ -20,6 +20,7 @@ from .assembly import Parts
 from .average import MovingAverage
 from .batches import Order, Rows, load_batch, prefetch, signed
 from .journal import Journal, duration
+from .memory import keep_freed_memory
 from .processes import share
 from .recipe import Recipe
 from .run_folder import read_checkpoint, write_checkpoint
@@ -87,7 +88,7 @@ class Loop:
         self.augmentation, self.path, self.accelerator = augmentation, path, accelerator
         self.device: torch.device = accelerator.device
         self.here = Share(accelerator.process_index, accelerator.num_processes)
-        self.apart = self.here.processes > 1 and any(isinstance(m, nn.BatchNorm1d) for m in model.modules())
+        self.apart = self.here.processes > 1 and any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
         if self.apart and self.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
             self.apart = False
@@ -113,6 +114,7 @@ class Loop:
 
     def run(self) -> None:
         """Train from the last checkpoint, or the start, to the end; leaves the chosen weights in the model."""
+        keep_freed_memory()
         start = self._resume()
         journal = Journal(self.path, step=start, active=self.here.rank == 0)
         every = max(1, self.steps // self.recipe.schedule.checkpoints)
@@ -133,7 +135,9 @@ class Loop:
                 if step % 10 == 0 or step == self.steps:
                     journal.write(step, {**values, "records_per_second": rate})
                 journal.progress(self._line(step, values, rate))
+                paused = time.monotonic()
                 self._after(step, every, journal)
+                began += time.monotonic() - paused  # the rate is of training alone
         finally:
             journal.close()
         if self.best.get("average") is not None:
