@@ -127,7 +127,7 @@ class Loop:
         began, done = time.monotonic(), 0
         self.model.train()
         try:
-            for item in prefetch(lambda: self._items(start)):
+            for item in self._coming(start):
                 values = self._step(item)
                 done += 1
                 step = item.step + 1
@@ -173,6 +173,10 @@ class Loop:
             f"step {step} of {self.steps} | loss {values['loss']:.3f} | {rate:.0f} records/s | "
             f"{duration(left)} left"
         )
+
+    def _coming(self, start: int) -> Iterator[_Item]:
+        """Load ahead in a thread beside an accelerator; on a CPU the thread would stall the cores it shares."""
+        return self._items(start) if self.device.type == "cpu" else prefetch(lambda: self._items(start))
 
     def _items(self, start: int) -> Iterator[_Item]:
         for step, epoch, positions in self.order.steps(start, self.steps):

@@ -28,6 +28,6 @@ def keep_freed_memory() -> bool:
         for parameter, value in (
             (_MMAP_THRESHOLD, 1 << 25),
             (_TRIM_THRESHOLD, (1 << 31) - 1),
-            (_TOP_PAD, 1 << 26),
+            (_TOP_PAD, 1 << 28),
         )
     )
