@@ -49,6 +49,7 @@ class ModelConfig:
         weights: weight of the global score and of each readout, summing to one.
         spreads: spread of the global score and of each readout over other recordings, by which each is
             divided before they are joined.
+        center: mean of the joined score over other recordings and the findings of their reports.
     """
 
     dim: int = 256
@@ -60,6 +61,7 @@ class ModelConfig:
     readouts: tuple[LocalReadout, ...] = ()
     weights: tuple[float, ...] = (1.0,)
     spreads: tuple[float, ...] = (0.1,)
+    center: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values; ``from_dict`` reads them."""

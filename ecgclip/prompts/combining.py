@@ -22,7 +22,7 @@ Group = dict[int, float]
 
 _SHARPNESS = 2.0
 _UNSEEN = 0.05  # what a reading that no training report used counts as, in reports
-_EVEN = 2.0  # spreads above zero at which a label is as likely as the stated prior
+_EVEN = 2.0  # spreads above the center at which a label is as likely as the stated prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,13 @@ class PhraseMap:
         texts: one phrase for each distinct reading.
         mixing: ``(n_phrases, n_groups)`` weights; each column sums to one.
         owner: ``(n_groups,)`` label of each group, ascending.
+        center: what other recordings score with findings on the average.
     """
 
     texts: list[str]
     mixing: Floats
     owner: npt.NDArray[np.int64]
+    center: float
 
     @classmethod
     def of(cls, bank: PromptBank, model: "ECGTextModel") -> "PhraseMap":
@@ -60,7 +62,8 @@ class PhraseMap:
         for column, group in enumerate(groups):
             for row, weight in group.items():
                 mixing[row, column] = weight
-        return cls(texts=readings.texts, mixing=mixing, owner=np.array(owner, dtype=np.int64))
+        place = np.array(owner, dtype=np.int64)
+        return cls(texts=readings.texts, mixing=mixing, owner=place, center=model.config.center)
 
     def labels(self, scores: Floats) -> Floats:
         """Bring scores of phrases ``(n, n_phrases)`` to labels ``(n, n_labels)``."""
@@ -74,7 +77,7 @@ class PhraseMap:
 
     def standardised(self, scores: Floats) -> Floats:
         """Distance of a label's score from where it says nothing either way, in spreads."""
-        return np.asarray(scores - np.float32(_EVEN), dtype=np.float32)
+        return np.asarray(scores - np.float32(self.center + _EVEN), dtype=np.float32)
 
 
 class _Readings:

@@ -90,29 +90,25 @@ def settle_readouts(
     Returns:
         That mean AUROC for each weight tried.
     """
-    if not readouts or not held.findings:
-        model.config = replace(model.config, readouts=(), weights=(1.0,), spreads=(0.1,))
-        model.config = replace(model.config, spreads=(_spread(model, held),))
+    if not held.findings:
+        model.config = replace(model.config, readouts=(), weights=(1.0,), spreads=(0.1,), center=0.0)
         return {}
     count = len(readouts)
-    model.config = replace(
-        model.config, readouts=readouts, weights=(0.5, *[0.5 / count] * count), spreads=(1.0,) * (count + 1)
-    )
+    even = (1.0,) * (count + 1)
+    model.config = replace(model.config, readouts=readouts, weights=even, spreads=even)
     found = score_phrases(model, held.part, held.findings, all_parts=True)
     parts = tuple(found.by_record(part, "max") for part in found.parts)
     spreads = tuple(float(max(1e-4, part.std(axis=0).mean())) for part in parts)
     tried: dict[float, float] = {}
-    for share in _SHARES:
-        weights = (1.0 - share, *[share / count] * count)
-        config = replace(model.config, weights=weights, spreads=spreads)
+    for share in _SHARES if readouts else (0.0,):
+        config = replace(model.config, weights=_weights(share, count), spreads=spreads)
         tried[share] = float(np.mean(auroc(joined(parts, config), held.says)))
     best = max(tried, key=lambda share: (round(tried[share], 4), share))
-    model.config = replace(model.config, weights=(1.0 - best, *[best / count] * count), spreads=spreads)
+    model.config = replace(model.config, weights=_weights(best, count), spreads=spreads)
+    model.config = replace(model.config, center=float(joined(parts, model.config).mean()))
     return tried
 
 
-def _spread(model: ECGTextModel, held: ValidationSet) -> float:
-    if not held.findings:
-        return 0.1
-    found = score_phrases(model, held.part, held.findings)
-    return float(max(1e-4, found.by_record(found.parts[0], "max").std(axis=0).mean()))
+def _weights(share: float, count: int) -> tuple[float, ...]:
+    """Weight of the global score and of each of ``count`` local ones, which have ``share`` together."""
+    return (1.0 - share, *[share / max(1, count)] * count)

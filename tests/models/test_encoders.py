@@ -189,8 +189,8 @@ def test_keyed_numbers_are_uniform_and_unlike_for_neighbouring_keys():
 def test_masked_norm_is_the_norm_of_what_is_there():
     torch.manual_seed(0)
     norm = MaskedNorm(6)
-    x = torch.randn(2, 6, 40)
+    x = torch.randn(2, 6, 1, 40)
     mask = torch.arange(60) < torch.tensor([[40], [40]])
-    wide = norm(torch.nn.functional.pad(x, (0, 20)), mask)[:, :, :40]
+    wide = norm(torch.nn.functional.pad(x, (0, 20)), mask)[..., :40]
     torch.testing.assert_close(wide, norm(x, None), atol=1e-5, rtol=0)
-    assert torch.isfinite(norm(torch.zeros(2, 6, 40), torch.zeros(2, 40, dtype=torch.bool))).all()
+    assert torch.isfinite(norm(torch.zeros(2, 6, 1, 40), torch.zeros(2, 40, dtype=torch.bool))).all()

@@ -1,0 +1,85 @@
+"""Write the zero-shot tables of README.md from the JSON files beside this script, or check that they are theirs."""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+README = HERE.parents[1] / "README.md"
+SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
+
+
+def _load(name: str) -> dict[str, dict[str, dict[str, float]]]:
+    return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _figure(row: dict[str, float]) -> str:
+    return f"{row['auroc']:.3f} ({row['low']:.3f}-{row['high']:.3f})"
+
+
+def _sets_table(name: str) -> list[str]:
+    found = _load(name)
+    lines = ["| label set | macro AUROC, 95 % interval | labels |", "|---|---|---|"]
+    for key in SETS:
+        scored = sum(
+            bool(row["scored"]) for code, row in found[key].items() if code not in ("macro", "all-classes")
+        )
+        lines.append(f"| {key} | {_figure(found[key]['macro'])} | {scored} of {len(found[key]) - 2} |")
+    mean = sum(found[key]["macro"]["auroc"] for key in SETS) / len(SETS)
+    return [*lines, f"| mean of the four | **{mean:.3f}** | |"]
+
+
+def _row(title: str, runs: list[str]) -> str:
+    fold = [[_load(f"{run}.fold10")[key]["macro"]["auroc"] for key in SETS] for run in runs]
+    cells = [sum(column) / len(column) for column in zip(*fold, strict=True)]
+    means = [sum(each) / len(each) for each in fold]
+    cpsc = [_load(f"{run}.cpsc")["cpsc2018"]["all-classes"]["auroc"] for run in runs]
+    spread = f" ({min(means):.3f}-{max(means):.3f})" if len(runs) > 1 else ""
+    return (
+        f"| {title} | "
+        + " | ".join(f"{cell:.3f}" for cell in cells)
+        + f" | **{sum(means) / len(means):.3f}**{spread} | {sum(cpsc) / len(cpsc):.3f} |"
+    )
+
+
+def _runs_table() -> list[str]:
+    rows = json.loads((HERE / "rows.json").read_text(encoding="utf-8"))
+    head = ["| trained on | super | sub | form | rhythm | mean (range of seeds) | CPSC, nine classes |"]
+    return [*head, "|---|---|---|---|---|---|---|", *(_row(row["title"], row["runs"]) for row in rows)]
+
+
+def blocks() -> dict[str, list[str]]:
+    """The tables by the name of their marker."""
+    return {
+        "quickstart-ptbxl-fold10": _sets_table("quickstart.fold10"),
+        "ptbxl-fold10": _runs_table(),
+    }
+
+
+def written(text: str) -> str:
+    """README's text with its tables made from the JSON files."""
+    for name, lines in blocks().items():
+        pattern = re.compile(rf"(<!-- table:{name} -->\n).*?(\n<!-- /table:{name} -->)", re.S)
+        if not pattern.search(text):
+            sys.exit(f"{README}: marker table:{name} is absent")
+        body = "\n".join(lines)
+        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail where README differs")
+    args = parser.parse_args()
+    old = README.read_text(encoding="utf-8")
+    new = written(old)
+    if args.check and new != old:
+        sys.exit(f"{README}: its tables are not those of {HERE / 'results'}: run {Path(__file__).name}")
+    if not args.check:
+        README.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
