@@ -50,6 +50,7 @@ class ModelConfig:
         spreads: spread of the global score and of each readout over other recordings, by which each is
             divided before they are joined.
         center: mean of the joined score over other recordings and the findings of their reports.
+        scatter: standard deviation of that score.
     """
 
     dim: int = 256
@@ -62,6 +63,7 @@ class ModelConfig:
     weights: tuple[float, ...] = (1.0,)
     spreads: tuple[float, ...] = (0.1,)
     center: float = 0.0
+    scatter: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values; ``from_dict`` reads them."""

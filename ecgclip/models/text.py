@@ -141,14 +141,12 @@ class PretrainedTextEncoder(nn.Module):
             nothing = torch.zeros(0, 1, self.width, device=self._place.device)
             return self._pool(nothing, nothing[:, :, 0].bool())
         if not self.frozen:
-            tokens, mask = self._run(list(texts))
-            return self._pool(tokens, mask)
+            return self._pool(*self._run(list(texts)))
         todo = list(dict.fromkeys(text for text in texts if text not in self._kept))
         with torch.no_grad():
             for start in range(0, len(todo), 64):
                 part = todo[start : start + 64]
-                tokens, mask = self._run(part)
-                for text, row, present in zip(part, tokens, mask, strict=True):
+                for text, row, present in zip(part, *self._run(part), strict=True):
                     self._kept[text] = row[present].cpu()
         device = self._place.device
         rows = [self._kept[text] for text in texts]

@@ -22,7 +22,7 @@ Group = dict[int, float]
 
 _SHARPNESS = 2.0
 _UNSEEN = 0.05  # what a reading that no training report used counts as, in reports
-_EVEN = 2.0  # spreads above the center at which a label is as likely as the stated prior
+_EVEN = 1.5  # standard deviations above the center at which a label is as likely as the stated prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,14 @@ class PhraseMap:
         mixing: ``(n_phrases, n_groups)`` weights; each column sums to one.
         owner: ``(n_groups,)`` label of each group, ascending.
         center: what other recordings score with findings on the average.
+        scatter: standard deviation of that.
     """
 
     texts: list[str]
     mixing: Floats
     owner: npt.NDArray[np.int64]
     center: float
+    scatter: float
 
     @classmethod
     def of(cls, bank: PromptBank, model: "ECGTextModel") -> "PhraseMap":
@@ -63,7 +65,8 @@ class PhraseMap:
             for row, weight in group.items():
                 mixing[row, column] = weight
         place = np.array(owner, dtype=np.int64)
-        return cls(texts=readings.texts, mixing=mixing, owner=place, center=model.config.center)
+        config = model.config
+        return cls(readings.texts, mixing, place, config.center, config.scatter)
 
     def labels(self, scores: Floats) -> Floats:
         """Bring scores of phrases ``(n, n_phrases)`` to labels ``(n, n_labels)``."""
@@ -76,8 +79,8 @@ class PhraseMap:
         return (top + np.log(mean) / _SHARPNESS).astype(np.float32)
 
     def standardised(self, scores: Floats) -> Floats:
-        """Distance of a label's score from where it says nothing either way, in spreads."""
-        return np.asarray(scores - np.float32(self.center + _EVEN), dtype=np.float32)
+        """Distance of a label's score from where it says nothing either way, in standard deviations."""
+        return np.asarray((scores - self.center) / self.scatter - _EVEN, dtype=np.float32)
 
 
 class _Readings:

@@ -105,7 +105,9 @@ def settle_readouts(
         tried[share] = float(np.mean(auroc(joined(parts, config), held.says)))
     best = max(tried, key=lambda share: (round(tried[share], 4), share))
     model.config = replace(model.config, weights=_weights(best, count), spreads=spreads)
-    model.config = replace(model.config, center=float(joined(parts, model.config).mean()))
+    scores = joined(parts, model.config)
+    scatter = float(max(1e-3, scores.std()))
+    model.config = replace(model.config, center=float(scores.mean()), scatter=scatter)
     return tried
 
 
