@@ -160,11 +160,20 @@ def test_one_damaged_recording_is_listed_and_the_rest_is_scored(command, newcome
     assert len(rows) == 1 + 3 * 5
 
 
+def _hear_interrupts():
+    """A shell's background job is born deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_training_ends_with_130_and_nothing_half_written(newcomer, tmp_path):
     recipe = newcomer / "recipes" / "quickstart.yaml"
     argv = [sys.executable, "-m", "ecgclip.cli", "pretrain", recipe, "--out", tmp_path / "run"]
     process = subprocess.Popen(
-        [*map(str, argv), "--set", "schedule.epochs=5000"], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        [*map(str, argv), "--set", "schedule.epochs=5000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=_hear_interrupts,
     )
     assert process.stderr is not None
     for line in process.stderr:

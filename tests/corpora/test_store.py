@@ -113,12 +113,14 @@ def test_the_number_of_processes_changes_no_byte(ptb, store, tmp_path):
 
 def test_a_store_does_not_depend_on_where_the_corpus_lies(real_data, ptb, store, tmp_path):
     table = ptb.table.iloc[:16].copy()
+    root = str(
+        (real_data / "ptb-xl" / "records100").resolve()
+    )  # a corpus names its files by their real place
     for path in table["path"]:
-        target = tmp_path / "moved" / os.path.relpath(path, real_data / "ptb-xl" / "records100")
+        target = tmp_path / "moved" / os.path.relpath(path, root)
         target.parent.mkdir(parents=True, exist_ok=True)
         for ending in (".hea", ".dat"):
             shutil.copy(path + ending, str(target) + ending)
-    root = str(real_data / "ptb-xl" / "records100")
     moved = replace(ptb, table=table.assign(path=table["path"].str.replace(root, str(tmp_path / "moved"))))
     here = prepare(ptb.select(indices=range(16)), SETTINGS, tmp_path / "here", workers=1)
     there = prepare(moved, SETTINGS, tmp_path / "there", workers=1)
