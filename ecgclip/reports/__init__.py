@@ -1,11 +1,10 @@
-"""Owns what a clinical text says: cleaning, the term file, canonical findings, vocabularies and sampling."""
+"""Owns what a clinical text says: cleaning, the term file, canonical findings and vocabularies."""
 
 from ecgclip.reports.cleaning import clean
 from ecgclip.reports.coverage import coverage
 from ecgclip.reports.finding import Finding, Report, Statement
 from ecgclip.reports.lint import lint_terms
 from ecgclip.reports.reading import canonical_findings, findings, language_of, read_report
-from ecgclip.reports.sampling import sample_statements
 from ecgclip.reports.termfile import Entry
 from ecgclip.reports.vocabulary import train_wordpiece
 
@@ -21,6 +20,5 @@ __all__ = [
     "language_of",
     "lint_terms",
     "read_report",
-    "sample_statements",
     "train_wordpiece",
 ]

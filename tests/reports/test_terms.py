@@ -3,7 +3,6 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from ecgclip.errors import DataError, UsageError
@@ -12,7 +11,6 @@ from ecgclip.reports import (
     coverage,
     findings,
     lint_terms,
-    sample_statements,
     train_wordpiece,
 )
 from ecgclip.reports.coverage import unread_words
@@ -198,17 +196,6 @@ def test_names_of_other_label_sets_are_read():
         assert statement.finding is not None, name
         phrases[name] = statement.text
     assert len(set(phrases.values())) == len(names) - 3  # two names each for Q waves, PVC and PAC
-
-
-def test_sampling_draws_a_non_empty_subset_in_any_order():
-    texts = ["a", "b", "c", "d"]
-    draws = [tuple(sample_statements(texts, np.random.default_rng(seed))) for seed in range(400)]
-    assert {len(draw) for draw in draws} == {1, 2, 3, 4}
-    assert all(len(set(draw)) == len(draw) for draw in draws)
-    assert ("d", "c", "b", "a") in draws
-    assert draws[7] == tuple(sample_statements(texts, np.random.default_rng(7)))
-    assert [texts[i] for i in sample_statements(4, np.random.default_rng(3))] == list(draws[3])
-    assert sample_statements([], np.random.default_rng(0)) == []
 
 
 def test_wordpiece_vocabulary_reads_what_it_was_trained_on():
