@@ -35,6 +35,7 @@ from ecgclip.errors import UsageError, unknown_name
 from .sinkhorn_gradient import attach_plan, attach_value, unrolled
 from .sinkhorn_kernel import KernelDomain
 from .sinkhorn_problem import Problem, Relaxation, SinkhornWarning, pose, warn_unconverged
+from .sinkhorn_scaling import log_weights, potential, sweeps
 
 __all__ = ["SinkhornResult", "SinkhornWarning", "sinkhorn", "sinkhorn_divergence"]
 
@@ -69,18 +70,11 @@ def _log_sweeps(
     state: KernelDomain, chosen: Tensor, start: tuple[Tensor, Tensor], count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Iterations in the log domain from ``start``: F, G and the error of the chosen problems."""
-    f, g, scaled = start[0][chosen], start[1][chosen], state.scaled[chosen]
+    f, scaled = start[0][chosen], state.scaled[chosen]
     b = state.b[chosen]
-    log_a, log_b = state.a[chosen].log(), b.log()
-
-    def facing(potential: Tensor, log_weights: Tensor, dim: int) -> Tensor:
-        total = torch.logsumexp((potential + log_weights).unsqueeze(3 - dim) - scaled, dim)
-        return torch.where(total > -math.inf, total, 0.0)
-
-    for _ in range(count):
-        g = -state.problem.beta * facing(f, log_a, 1)
-        f = -state.problem.alpha * facing(g, log_b, 2)
-    total = facing(f, log_a, 1)
+    log_a, log_b = log_weights(state.a[chosen]), log_weights(b)
+    f, g = sweeps(scaled, (log_a, log_b), (state.problem.alpha, state.problem.beta), f, count)
+    total = -potential(log_a, f[:, :, None] - scaled, 1.0, 1)
     change = torch.exp((1 - state.problem.beta) * total) - torch.exp(g + total)
     return f, g, (b * change).abs().sum(1)
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .sinkhorn_problem import Problem
+from .sinkhorn_scaling import log_weights, potential, sweeps
 
 __all__ = ["attach_plan", "attach_value", "marginal_penalty", "schur", "solve_schur", "unrolled"]
 
@@ -159,17 +160,6 @@ def attach_plan(problem: Problem, f: Tensor, g: Tensor, plan: Tensor) -> Tensor:
     return attached
 
 
-def _log(weights: Tensor) -> Tensor:
-    """Logarithm with a finite stand-in for log 0, so that derivatives stay finite."""
-    return torch.where(weights > 0, torch.where(weights > 0, weights, 1.0).log(), -1e30)
-
-
-def _potential(log_weights: Tensor, exponent: Tensor, power: float, dim: int) -> Tensor:
-    """Optimal potential given the other, 0 where nothing faces it."""
-    total = torch.logsumexp(exponent + log_weights.unsqueeze(3 - dim), dim)
-    return torch.where(total > -1e29, -power * total, 0.0)
-
-
 def unrolled(
     problem: Problem, tol: float, max_iter: int, check: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -179,25 +169,22 @@ def unrolled(
     looked at every ``check`` iterations, is at most ``tol``.
     """
     scaled = problem.cost / problem.reg
-    log_a, log_b = _log(problem.a), _log(problem.b)
+    weights, powers = (log_weights(problem.a), log_weights(problem.b)), (problem.alpha, problem.beta)
     g = torch.zeros_like(problem.b)
-    f = _potential(log_b, g[:, None, :] - scaled, problem.alpha, 2)
+    f = potential(weights[1], -scaled, problem.alpha, 2)
     error = torch.full_like(g[:, 0], math.inf).detach()
     iterations = torch.zeros_like(error, dtype=torch.int64)
-    for step in range(1, max_iter + 1):
-        done = error <= tol
-        if step % check == 1 and bool(done.all()):
+    for start in range(0, max_iter, check):
+        done, count = error <= tol, min(check, max_iter - start)
+        if bool(done.all()):
             break
-        new_g = _potential(log_a, f[:, :, None] - scaled, problem.beta, 1)
-        g = torch.where(done[:, None], g, new_g)
-        new_f = _potential(log_b, g[:, None, :] - scaled, problem.alpha, 2)
-        f = torch.where(done[:, None], f, new_f)
-        iterations = iterations + (~done)
-        if step % check == 0 or step == max_iter:
-            with torch.no_grad():
-                total = -_potential(log_a, f[:, :, None] - scaled, 1.0, 1)
-                new = problem.b * torch.exp(-problem.beta * total + total)
-                error = torch.where(done, error, (new - problem.b * torch.exp(g + total)).abs().sum(1))
+        new_f, new_g = sweeps(scaled, weights, powers, f, count)
+        f, g = torch.where(done[:, None], f, new_f), torch.where(done[:, None], g, new_g)
+        iterations = iterations + count * (~done)
+        with torch.no_grad():
+            total = -potential(weights[0], f[:, :, None] - scaled, 1.0, 1)
+            new = problem.b * torch.exp(-problem.beta * total + total)
+            error = torch.where(done, error, (new - problem.b * torch.exp(g + total)).abs().sum(1))
     density = torch.exp(f[:, :, None] + g[:, None, :] - scaled)
     plan = problem.a[:, :, None] * problem.b[:, None, :] * density
     return dual_value(problem, f, g, plan), plan, f, g, error, iterations
