@@ -1,0 +1,253 @@
+"""One cell of a rotation: a recipe trained without a fold, then measured on that fold."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecgclip.corpora.writing import whole_file
+from ecgclip.errors import DataError, UsageError
+from ecgclip.training import pretrain
+from ecgclip.training.recipe import Recipe, load_recipe
+from ecgclip.training.run_folder import Run, write_json
+
+from .rotation_scores import (
+    FRACTIONS,
+    fold_figures,
+    probe_figures,
+    probe_scores,
+    protocol,
+    retrieval_figures,
+    zero_shot_scores,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ecgclip.corpora import Store
+
+__all__ = ["Cell", "CellJob", "cell_job", "fold_parts", "fold_seed", "run_cell"]
+
+_DONE = "cell.json"
+
+
+def fold_parts(folds: tuple[int, ...], test: int) -> tuple[tuple[int, ...], int]:
+    """Training folds and the validation fold of a test fold: the next one, cyclic; the others train.
+
+    Raises:
+        UsageError: the fold is none of the store's.
+        DataError: fewer than three folds.
+    """
+    if len(folds) < 3:
+        raise DataError(f"{len(folds)} folds: a rotation needs at least three (train, validation, test)")
+    if test not in folds:
+        raise UsageError(f"fold {test}: the store has folds {', '.join(map(str, folds))}")
+    validation = folds[(folds.index(test) + 1) % len(folds)]
+    return tuple(fold for fold in folds if fold not in (test, validation)), validation
+
+
+def fold_seed(seed: int, fold: int) -> int:
+    """Seed of a fold's training, the same for every variant: a hash of the study's seed and the fold."""
+    return int.from_bytes(hashlib.sha256(f"rotation:{seed}:{fold}".encode()).digest()[:4], "big") >> 1
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """What is to be trained and measured; it can be handed to another process.
+
+    Attributes:
+        recipe: resolved, with the fold's parts and seed.
+        fold: the test fold.
+        study_seed: seed of the study, which the probes' draws follow too.
+        store: the shared prepared store.
+        folder: where the cell is kept; its name holds the fold and the hash of recipe, store and reader.
+    """
+
+    recipe: Recipe
+    fold: int
+    study_seed: int
+    store: Path
+    folder: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether the cell was trained and measured by today's banks and protocol."""
+        done = _read(self.folder / _DONE)
+        return done is not None and done.get("protocol") == protocol()
+
+
+def cell_job(recipe: Recipe, store: "Store", *, fold: int, seed: int, out: Path) -> CellJob:
+    """Resolve a recipe for one test fold; the same recipe and store are the same cell, whatever its name.
+
+    Raises:
+        UsageError: the fold is none of the store's.
+    """
+    folds = tuple(sorted(int(k) for k in store.table["fold"].unique() if k > 0))
+    train, validation = fold_parts(folds, fold)
+    resolved = load_recipe(
+        recipe,
+        {
+            "name": "cell",
+            "seed": fold_seed(seed, fold),
+            "data.store": None,
+            "data.train_folds": list(train),
+            "data.validation_folds": [validation],
+        },
+    )
+    folder = out / "cells" / f"fold-{fold:02d}-{_key(resolved, store)}"
+    return CellJob(resolved, fold, seed, store.path, folder)
+
+
+def _key(recipe: Recipe, store: "Store") -> str:
+    """Twelve hexadecimal digits over what the weights follow from."""
+    from ecgclip.corpora.statements import reader_version
+
+    values = recipe.to_dict()
+    for name in ("store", "workers"):
+        values["data"].pop(name)
+    values["data"]["corpus"].pop("path", None)
+    if recipe.start_from is not None:
+        from ecgclip.models import ECGTextModel, model_hash
+
+        values["start_from"] = model_hash(ECGTextModel.from_pretrained(recipe.start_from))
+    text = json.dumps([values, store.hash, reader_version()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A finished cell.
+
+    Attributes:
+        folder: holds ``run/`` (the run folder, checkpoints of the finished training deleted), ``cell.json``,
+            ``scores.parquet`` and ``probe.parquet``.
+    """
+
+    folder: Path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What ``cell.json`` says.
+
+        Raises:
+            DataError: the cell has not finished.
+        """
+        found = _read(self.folder / _DONE)
+        if found is None:
+            raise DataError(f"{self.folder}: this cell has not finished: run the rotation again to go on")
+        return found
+
+    @property
+    def run(self) -> Run:
+        """The run folder with the model, which did not train on the fold."""
+        return Run(self.folder / "run")
+
+    def scores(self, table: str = "scores") -> "pd.DataFrame":
+        """``scores`` (zero-shot) or ``probe``, one row a recording and label."""
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(self.folder / f"{table}.parquet")
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.folder / f'{table}.parquet'}: cannot be read ({error}): delete {_DONE} beside it and "
+                "run the rotation again"
+            ) from None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: is damaged ({error}): delete it and run the rotation again") from None
+    return found
+
+
+def run_cell(job: CellJob, report: Callable[[str], None] | None = None) -> Cell:
+    """Train and measure a cell, or go on with it; a finished one is returned as it is.
+
+    A training that was killed goes on from its last checkpoint; a trained model is never trained again, and is
+    scored again only when banks or protocol have changed.
+    """
+    if job.finished:
+        return Cell(job.folder)
+    from ecgclip.corpora import Store
+
+    said = report or (lambda line: None)
+    run = pretrain(job.recipe, data=job.store, out=job.folder / "run", report=said)
+    store = Store.open(job.store)
+    began = time.monotonic()
+    record = _measure(job, run, store)
+    record["seconds"] = {**_training_seconds(run), "measuring": round(time.monotonic() - began, 1)}
+    write_json(job.folder / _DONE, record)
+    for left in ("checkpoints", "tensorboard"):
+        shutil.rmtree(run.path / left, ignore_errors=True)
+    return Cell(job.folder)
+
+
+def _measure(job: CellJob, run: Run, store: "Store") -> dict[str, Any]:
+    from ecgclip.models import model_hash
+
+    model = run.model()
+    train = store.indices(folds=job.recipe.data.train_folds)
+    test = store.indices(folds=[job.fold])
+    _refuse_shared_patients(store, train, test, job.fold)
+    scores = zero_shot_scores(model, store, test)
+    probe = probe_scores(
+        model, store, train, test, seed=fold_seed(job.study_seed, job.fold), fractions=FRACTIONS
+    )
+    for name, table in (("scores", scores), ("probe", probe)):
+        with whole_file(job.folder / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+    return {
+        "fold": job.fold,
+        "study_seed": job.study_seed,
+        "seed": job.recipe.seed,
+        "recipe": job.recipe.to_dict(),
+        "store": store.hash,
+        "corpus": store.corpus_hash,
+        "model": model_hash(model),
+        "n": {"train": len(train), "test": len(test)},
+        "protocol": protocol(),
+        **fold_figures(scores),
+        "probe": probe_figures(probe),
+        "retrieval": retrieval_figures(model, store, test),
+        "environment": _read(run.path / "environment.json"),
+    }
+
+
+def _refuse_shared_patients(store: "Store", train: Any, test: Any, fold: int) -> None:
+    patients = store.table["patient_id"].to_numpy()
+    both = np.intersect1d(patients[train], patients[test])
+    if both.size:
+        raise DataError(
+            f"{store.path}: {both.size} patients of fold {fold} are in its training folds too (first: "
+            f"{both[0]}): a patient belongs to one fold"
+        )
+
+
+def _training_seconds(run: Run) -> dict[str, float]:
+    """Records a second that the journal tells, and the seconds that all steps take at that pace.
+
+    The pace is what survives a kill: the clock of a training that was broken off is gone.
+    """
+    lines = (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    told: list[Mapping[str, float]] = [json.loads(line) for line in lines]
+    rates = [each["records_per_second"] for each in told if "records_per_second" in each]
+    if not rates:
+        return {}
+    recipe = load_recipe(run.path / "recipe.yaml")
+    pace = float(np.median(rates))
+    steps = max(int(each["step"]) for each in told)
+    return {
+        "records_per_second": round(pace, 1),
+        "training": round(steps * recipe.schedule.batch_size / max(pace, 1e-9), 1),
+    }
