@@ -151,12 +151,16 @@ class PromptBank:
             return _naming(_narrow(self.label(code).phrases, langs, None))
         return _narrow(self.label(code).phrases, langs, _kinds(kinds))
 
-    def parts(self, code: str) -> dict[str, tuple[Phrase, ...]]:
-        """Give the statements that make up a super-label, each with the phrases that name it.
+    def parts(
+        self, code: str, lang: str | Iterable[str] | None = None, kinds: str | Iterable[str] | None = None
+    ) -> dict[str, tuple[Phrase, ...]]:
+        """Give the statements that make up a super-label, each with its phrases, narrowed as `phrases` does.
 
-        Empty for a label that is not made of parts.
+        Empty for a label that is not made of parts; a part that keeps no phrase is left out.
         """
-        return {part: _naming(_narrow(found, None, None)) for part, found in self.label(code).parts.items()}
+        langs, wanted = self._langs(lang), _kinds(kinds)
+        found = {part: _narrow(own, langs, wanted) for part, own in self.label(code).parts.items()}
+        return {part: _naming(own) if wanted is None else own for part, own in found.items() if own}
 
     def negation(self, code: str, lang: str | Iterable[str] | None = None) -> tuple[Phrase, ...]:
         """Give the phrases that say that the finding is not there; may be empty."""

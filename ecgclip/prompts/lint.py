@@ -6,16 +6,18 @@ found.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-from ecgclip.errors import DataError
-from ecgclip.prompts.bank import PromptBank
+from ecgclip.errors import DataError, UsageError
+from ecgclip.prompts.bank import BANKS, PromptBank
 from ecgclip.prompts.entries import NAMING_KINDS, Label, Phrase
-from ecgclip.prompts.naming import Names, words
+from ecgclip.prompts.naming import Names, names_several, words
 from ecgclip.prompts.schema import read_faults
 
-__all__ = ["check_bank", "lint_bank", "lint_file"]
+__all__ = ["check_bank", "lint_bank", "lint_file", "sound_bank"]
 
 FEWEST_PHRASES = 3
 LANGUAGES_NEEDED = ("en", "de")
@@ -56,35 +58,55 @@ def lint_bank(bank: PromptBank, label_set_codes: Iterable[str] | None = None) ->
         bank: any bank; one made of a plain dict is not asked for languages and sources.
         label_set_codes: the codes of the label set that the bank is for.
     """
-    faults = []
-    if label_set_codes is not None:
-        faults += _codes(bank, tuple(label_set_codes))
-    faults += _shared(bank)
-    names = Names(bank.entries)
-    for label in bank.entries:
-        found = [
-            *(_stated(label) if bank.strict else []),
-            *_amount(label, bank.strict),
-            *_related(label, bank),
-        ]
-        for phrase in label.phrases:
-            found += _form(phrase)
-            found += _other_labels(phrase, label, names)
-            found += _denial(phrase, label)
-        faults += [f"label {label.code}: {fault}" for fault in found]
-    return [f"{bank.name}: {fault}" for fault in faults]
+    return [f"{bank.name}: {fault}" for fault, _ in _found(bank, label_set_codes)]
 
 
 def check_bank(bank: PromptBank, label_set_codes: Iterable[str] | None = None) -> None:
-    """Refuse a bank that `lint_bank` finds fault with.
+    """Refuse a bank whose phrases contradict their labels; warn of what is only thin or long.
+
+    Thin: fewer phrases than the shipped banks have, or none in a language. Long: a phrase of more words than a
+    statement has. In a plain dict, which has no place to say that a label may name another one, a longer name
+    that begins with another label's ("ST elevation myocardial infarction") is a warning too.
 
     Raises:
         DataError: the first fault, and how many more there are.
     """
-    faults = lint_bank(bank, label_set_codes)
-    if faults:
-        more = f" (and {len(faults) - 1} more: lint_bank lists them)" if len(faults) > 1 else ""
-        raise DataError(f"prompt bank {faults[0]}{more}")
+    found = list(_found(bank, label_set_codes))
+    for grave, tell in ((True, _refuse), (False, _warn)):
+        faults = [f"prompt bank {bank.name}: {fault}" for fault, is_grave in found if is_grave == grave]
+        if faults:
+            more = f" (and {len(faults) - 1} more: lint_bank lists them)" if len(faults) > 1 else ""
+            tell(f"{faults[0]}{more}")
+
+
+def sound_bank(labels: str | Path | PromptBank | Mapping[str, Sequence[str]]) -> PromptBank:
+    """Make a bank of whatever names one, and refuse it where it is faulty; shipped banks are known to be sound.
+
+    Raises:
+        UsageError: an unknown name, or something that is no bank.
+        DataError: a faulty bank.
+    """
+    if isinstance(labels, PromptBank):
+        bank = labels
+    elif isinstance(labels, Mapping):
+        bank = PromptBank.from_dict(labels)
+    elif isinstance(labels, (str, Path)):
+        bank = PromptBank.load(labels)
+    else:
+        raise UsageError(
+            f"labels must be a label set's name, a PromptBank or a dict of phrases, got {type(labels).__name__}"
+        )
+    if not (isinstance(labels, str) and labels in BANKS):
+        check_bank(bank)
+    return bank
+
+
+def _refuse(message: str) -> None:
+    raise DataError(message)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=5)  # who made the classifier
 
 
 def lint_file(path: str | Path, label_set_codes: Iterable[str] | None = None) -> list[str]:
@@ -93,12 +115,44 @@ def lint_file(path: str | Path, label_set_codes: Iterable[str] | None = None) ->
     return faults if bank is None else [*faults, *lint_bank(bank, label_set_codes)]
 
 
+def _found(bank: PromptBank, label_set_codes: Iterable[str] | None) -> Iterator[tuple[str, bool]]:
+    """Yield every fault, and whether scores would contradict a label by it."""
+    if label_set_codes is not None:
+        yield from ((fault, True) for fault in _codes(bank, tuple(label_set_codes)))
+    yield from ((fault, True) for fault in _shared(bank))
+    names = Names(bank.entries)
+    for label in bank.entries:
+        for fault, grave in _of_label(label, bank, names):
+            yield f"label {label.code}: {fault}", grave
+
+
+def _of_label(label: Label, bank: PromptBank, names: Names) -> Iterator[tuple[str, bool]]:
+    if not label.phrases:
+        yield "has no phrases", True
+    if bank.strict:
+        yield from ((fault, False) for fault in (*_stated(label), *_amount(label)))
+    yield from ((fault, True) for fault in _related(label))
+    for phrase in label.phrases:
+        yield from ((fault, True) for fault in _form(phrase))
+        yield from ((fault, False) for fault in _length(phrase))
+        grave = bank.strict or names_several(phrase.text)
+        yield from ((fault, grave) for fault in _other_labels(phrase, label, names))
+        yield from ((fault, True) for fault in _denial(phrase, label))
+
+
 def _codes(bank: PromptBank, codes: tuple[str, ...]) -> list[str]:
     unknown = [
-        f"unknown code {code}: the label set has no such label" for code in bank.labels if code not in codes
+        f"unknown code {code}: the label set has no such label{_near(code, codes)}"
+        for code in bank.labels
+        if code not in codes
     ]
     missing = [f"label {code} of the label set has no phrases" for code in codes if code not in bank.labels]
     return unknown + missing
+
+
+def _near(code: str, codes: Sequence[str]) -> str:
+    near = get_close_matches(code, codes, n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(near)}?" if near else ""
 
 
 def _shared(bank: PromptBank) -> list[str]:
@@ -122,12 +176,8 @@ def _stated(label: Label) -> list[str]:
     return faults
 
 
-def _amount(label: Label, strict: bool) -> list[str]:
-    if not label.phrases:
-        return ["has no phrases"]
-    if not strict:
-        return []
-    faults = []
+def _amount(label: Label) -> list[str]:
+    faults: list[str] = []
     for lang in LANGUAGES_NEEDED:
         spoken = [p for p in label.phrases if p.lang == lang and p.kind in NAMING_KINDS]
         if len({words(phrase.text) for phrase in spoken}) < FEWEST_PHRASES:
@@ -137,7 +187,7 @@ def _amount(label: Label, strict: bool) -> list[str]:
     return faults
 
 
-def _related(label: Label, bank: PromptBank) -> list[str]:
+def _related(label: Label) -> list[str]:
     faults = [f"both excludes {code} and may name it" for code in label.may_name if code in label.excludes]
     if label.code in label.excludes:
         faults.append("excludes itself")
@@ -155,11 +205,17 @@ def _form(phrase: Phrase) -> list[str]:
     if not tokens:
         return ["has an empty phrase"]
     faults = []
-    if phrase.kind != "scp" and (_CHATTER.search(phrase.text) or len(tokens) > _LONGEST):
-        faults.append(f"{phrase.text!r} is not a short clinical statement (chatter, a list, or too long)")
+    if phrase.kind != "scp" and _CHATTER.search(phrase.text):
+        faults.append(f"{phrase.text!r} is not a short clinical statement (chatter or a list)")
     if phrase.text.lower().split()[0] in _LOST_NOUN.get(phrase.lang, ()):
         faults.append(f"{phrase.text!r} begins with a preposition: its noun was lost")
     return faults
+
+
+def _length(phrase: Phrase) -> list[str]:
+    if phrase.kind == "scp" or len(words(phrase.text)) <= _LONGEST:
+        return []
+    return [f"{phrase.text!r} is not a short clinical statement (more than {_LONGEST} words)"]
 
 
 def _other_labels(phrase: Phrase, label: Label, names: Names) -> list[str]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ecgclip.prompts.entries import NAMING_KINDS, Label, Phrase
 
-__all__ = ["Names", "contains", "words"]
+__all__ = ["Names", "contains", "names_several", "words"]
 
 _WORD = re.compile(r"[^\W_]+")
 _ENDING = re.compile(r"(?<=\w{4})(ern|er|en|em|es|e|s|n)$")
@@ -25,6 +25,11 @@ def contains(text: str, wording: str) -> bool:
     """Say whether the words of `wording` stand in `text`, one after the other."""
     whole, part = words(text), words(wording)
     return bool(part) and any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
+
+
+def names_several(text: str) -> bool:
+    """Say whether a text is a list or joins things by a comma, "and", "or" or "with"."""
+    return _SEVERAL.search(text) is not None
 
 
 class Names:
@@ -97,7 +102,7 @@ class Names:
 
 
 def _is_own_name(phrase: Phrase) -> bool:
-    return phrase.kind == "scp" or (phrase.kind in _SELF_NAMING and not _SEVERAL.search(phrase.text))
+    return phrase.kind == "scp" or (phrase.kind in _SELF_NAMING and not names_several(phrase.text))
 
 
 def _wordings(label: Label) -> Iterator[str]:

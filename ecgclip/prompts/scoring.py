@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecgclip.alignment import local_scores
+from ecgclip.alignment import COMPETITIVE, local_scores
 from ecgclip.errors import UsageError
 from ecgclip.models import as_source, embed_windows, window_batches
 
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel, ModelConfig, Recordings
 
-__all__ = ["WINDOWS", "PhraseScores", "joined", "score_phrases"]
+__all__ = ["WINDOWS", "PhraseScores", "joined", "reference_bank", "score_phrases"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -76,8 +76,12 @@ def score_phrases(
     batch_size: int = 64,
     on_error: str = "raise",
     all_parts: bool = False,
+    vectors: tuple[Floats, Floats] | None = None,
 ) -> PhraseScores:
     """Score recordings against phrases, window by window.
+
+    What else is asked changes no score: where texts compete for the local score, they are those of the model's
+    reference bank (`reference_bank`), and each phrase is read at the prices that these leave.
 
     Args:
         model: the model.
@@ -86,11 +90,13 @@ def score_phrases(
         batch_size: windows computed at once.
         on_error: ``raise`` or ``mark``.
         all_parts: compute also the parts whose weight is zero.
+        vectors: what ``model.text_vectors(texts)`` gives, where it is at hand; two ``(n_phrases, dim)``.
     """
-    global_texts, local_texts = model.text_vectors(texts)
+    global_texts, local_texts = vectors if vectors is not None else model.text_vectors(texts)
     local = torch.from_numpy(local_texts).to(model.device)
     source = as_source(records, model.preprocessor)
     readouts = model.config.readouts
+    bank = reference_bank(model)
     errors: dict[int, str] = {}
     parts: list[list[Floats]] = [[] for _ in range(1 + len(readouts))]
     owner: list[npt.NDArray[np.int64]] = []
@@ -102,13 +108,25 @@ def score_phrases(
         for k, readout in enumerate(readouts, 1):
             if weights[k] and seen is not None:
                 with torch.inference_mode():
-                    parts[k].append(local_scores(seen, local, readout).cpu().numpy())
+                    parts[k].append(local_scores(seen, local, readout, bank=bank).cpu().numpy())
             else:
                 parts[k].append(np.zeros_like(parts[0][-1]))
-    empty = np.zeros((0, len(texts)), dtype=np.float32)
+    empty = np.zeros((0, len(global_texts)), dtype=np.float32)
     return PhraseScores(
         parts=tuple(np.concatenate(found) if found else empty for found in parts),
         owner=np.concatenate(owner) if owner else np.zeros(0, dtype=np.int64),
         count=len(source),
         errors=errors,
     )
+
+
+def reference_bank(model: "ECGTextModel") -> torch.Tensor | None:
+    """The findings that compete in the model's local scores: ``(n_bank, dim)`` unit vectors of the local space.
+
+    Near-duplicates among them compete as one (``LocalReadout.merge``). None where nothing competes, or where the
+    model knows no findings: then the phrases compete with one another.
+    """
+    if not any(readout.plan in COMPETITIVE for readout in model.config.readouts):
+        return None
+    texts = model.config.reference
+    return torch.from_numpy(model.text_vectors(texts)[1]).to(model.device) if texts else None
