@@ -1,8 +1,8 @@
-"""R-peaks of a multi-lead recording, by neurokit2 on one lead made of all.
+"""R-peaks of a multi-lead recording, by neurokit2's method on one lead made of all.
 
 A QRS complex is steep in most leads at once; an artefact is steep in one. The detection lead is therefore
-the median over the leads, each at unit variance, of their absolute slope. What neurokit2 finds there is
-thinned out (pacing spikes before their QRS, notches) and moved to the local extremum.
+the median over the leads, each at unit variance, of their absolute slope. What the gradient's threshold finds
+there is thinned out (pacing spikes before their QRS, notches) and moved to the local extremum.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["r_peaks"]
+__all__ = ["gradient_peaks", "r_peaks"]
 
 FloatArray = npt.NDArray[np.float32]
 Array = npt.NDArray[np.floating[Any]]
@@ -21,7 +21,11 @@ _SLOPE_S = 0.04  # smoothing of the detection lead
 _CONTRAST = (
     1.5  # power of the detection lead: without it a wide-complex tachycardia has no quiet to stand out of
 )
-_THRESHOLD = 1.2  # neurokit2's gradient over its running mean
+_THRESHOLD = 1.2  # the gradient over its running mean
+_DELAY_S = 0.12  # between two candidates
+_GRADIENT_S = 0.1  # running mean of the gradient
+_AROUND_S = 0.75  # running mean that the gradient is held against
+_SHORTEST = 0.4  # of the mean stretch above the threshold; shorter ones are passed over
 _STRENGTH_S = 0.09  # width over which the steepness of a candidate is measured: a QRS, not a spike
 _WEAKEST = 0.3  # of the record's median steepness; weaker candidates are T waves, P waves and noise in pauses
 _FAINTEST = 2.0  # standard deviations a second: what nowhere gets steeper has no QRS
@@ -34,8 +38,7 @@ def r_peaks(signal: FloatArray, lead_mask: npt.NDArray[np.bool_], fs: float) -> 
     """Times of the R-peaks in seconds, ascending; empty where none is found.
 
     The peak is where the leads deviate most from their local mean, whatever their sign. A beat within
-    0.03 s of either end is left out. Detection: neurokit2's own method (Makowski et al.
-    2021), which thresholds the smoothed gradient against its running mean.
+    0.03 s of either end is left out. Detection: `gradient_peaks`.
 
     Args:
         signal: ``(12, time)`` mV at `fs`, band-passed.
@@ -46,15 +49,12 @@ def r_peaks(signal: FloatArray, lead_mask: npt.NDArray[np.bool_], fs: float) -> 
     n_times = live.shape[1]
     if live.shape[0] == 0 or n_times < fs / 2:
         return np.zeros(0, dtype=np.float32)
-    from neurokit2.ecg.ecg_findpeaks import ecg_findpeaks
-
     level = _smooth(live, fs)
     level = (live - level) / np.maximum(live.std(axis=1, keepdims=True), _QUIETEST_MV)
     margin = min(int(fs), n_times - 1)
     slope = np.pad(np.median(np.abs(np.gradient(level, axis=1)), axis=0), margin, mode="reflect")
     lead = np.maximum(_smooth(slope, _SLOPE_S * fs), 0.0) ** _CONTRAST
-    result = ecg_findpeaks(lead, fs, method="neurokit", mindelay=0.12, gradthreshweight=_THRESHOLD)
-    found = _inside(np.asarray(result["ECG_R_Peaks"], dtype=np.int64) - margin, n_times)
+    found = _inside(gradient_peaks(lead, fs, threshold=_THRESHOLD, delay=_DELAY_S) - margin, n_times)
     steepness = _smooth(slope, _STRENGTH_S * fs)[found + margin]
     if not found.size or steepness.max() * fs < _FAINTEST:
         return np.zeros(0, dtype=np.float32)
@@ -64,6 +64,48 @@ def r_peaks(signal: FloatArray, lead_mask: npt.NDArray[np.bool_], fs: float) -> 
     peaks = peaks[(peaks >= _EDGE_S * fs) & (peaks < n_times - _EDGE_S * fs)]
     times: FloatArray = (peaks / fs).astype(np.float32)
     return times
+
+
+def gradient_peaks(lead: Array, fs: float, *, threshold: float = 1.5, delay: float = 0.3) -> Positions:
+    """Positions of the peaks of one lead, ascending, by the method that neurokit2 calls its own.
+
+    The smoothed absolute gradient is held against ``threshold`` times its running mean (Makowski et al. 2021,
+    ``ecg_findpeaks(method="neurokit")``); of each stretch above, the most prominent local maximum is a peak
+    unless it follows the last one within ``delay``. Here without that package, whose import takes longer than
+    classifying a recording; a test holds the two together.
+
+    Args:
+        lead: ``(time,)``, at least 0.75 s.
+        fs: samples a second.
+        threshold: the gradient over its running mean.
+        delay: seconds between two peaks.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    gradient = uniform_filter1d(np.abs(np.gradient(lead)), round(_GRADIENT_S * fs), mode="nearest")
+    above = gradient > threshold * uniform_filter1d(gradient, round(_AROUND_S * fs), mode="nearest")
+    starts, stops = np.flatnonzero(~above[:-1] & above[1:]), np.flatnonzero(above[:-1] & ~above[1:])
+    if not starts.size:
+        return np.zeros(0, dtype=np.int64)
+    stops = stops[stops > starts[0]]
+    count = min(starts.size, stops.size)
+    starts, stops = starts[:count], stops[:count]
+    long = stops - starts >= _SHORTEST * np.mean(stops - starts) if count else np.zeros(0, dtype=bool)
+    peaks, last = [], 0
+    for start, stop in zip(starts[long].tolist(), stops[long].tolist(), strict=True):
+        peak = _most_prominent(lead[start:stop])
+        if peak is not None and start + peak - last > round(delay * fs):
+            last = start + peak
+            peaks.append(last)
+    return np.array(peaks, dtype=np.int64)
+
+
+def _most_prominent(values: Array) -> int | None:
+    """Position of the local maximum that stands highest over its surroundings; the first of several."""
+    from scipy.signal import find_peaks
+
+    maxima, found = find_peaks(values, prominence=(None, None))
+    return int(maxima[np.argmax(found["prominences"])]) if maxima.size else None
 
 
 def _smooth(rows: Array, width: float) -> npt.NDArray[np.float64]:

@@ -110,7 +110,7 @@ class Preprocessor:
 
         Args:
             record: the recording as its file says it.
-            beats: find R-peaks; without, ``Prepared.beats`` is empty and neurokit2 stays unloaded.
+            beats: find R-peaks; without, ``Prepared.beats`` is empty.
 
         Raises:
             DataError: shorter than 1 s, sampled below 50 Hz, or without a live lead.

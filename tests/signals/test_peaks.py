@@ -5,6 +5,7 @@ import pytest
 
 from ecgclip.records import read_record
 from ecgclip.signals import Preprocessor, r_peaks
+from ecgclip.signals.peaks import gradient_peaks
 
 FULL = np.ones(12, dtype=bool)
 LEAD_GAINS = np.array([0.6, 1.0, 0.4, -0.8, 0.2, 0.7, -0.5, -0.9, 0.3, 1.2, 1.1, 0.8])
@@ -86,6 +87,34 @@ def test_nothing_found_is_an_empty_array():
 def test_the_beats_of_an_hour_take_seconds_not_minutes():
     times = np.arange(0.4, 600, 0.8)
     assert_found(r_peaks(heart(times, 60_000, 100.0), FULL, 100.0), times)
+
+
+def leads_to_search(folder):
+    """Slopes as the detection sees them: noise, plateaus, trains, one long, real recordings at two rates."""
+    draw = np.random.default_rng(7)
+    yield 100.0, np.zeros(200)
+    yield 100.0, np.linspace(0, 1, 150)
+    for fs in (100.0, 250.0, 500.0):
+        for n_times in (round(0.75 * fs), round(1.5 * fs), round(10 * fs)):
+            noise = draw.normal(size=n_times)
+            yield fs, noise
+            yield fs, np.abs(noise) ** 3
+            yield fs, np.round(2 * np.abs(noise))
+            yield fs, np.abs(np.gradient(heart(draw.uniform(0, n_times / fs, 9), n_times, fs)[9])) ** 1.5
+    for header in sorted(folder.glob("ptb-xl/records100/*/*.hea"))[::120]:
+        for fs in (100.0, 500.0):
+            signal = Preprocessor(fs=fs).prepare(read_record(header), beats=False).signal
+            yield fs, np.median(np.abs(np.gradient(signal, axis=1)), axis=0)
+
+
+@pytest.mark.parametrize(("threshold", "delay"), [(1.5, 0.3), (1.2, 0.12)])
+def test_the_gradient_method_is_that_of_neurokit2_to_the_sample(real_data, threshold, delay):
+    from neurokit2.ecg import ecg_findpeaks
+
+    for fs, lead in leads_to_search(real_data):
+        found = gradient_peaks(lead, fs, threshold=threshold, delay=delay)
+        theirs = ecg_findpeaks(lead, fs, method="neurokit", gradthreshweight=threshold, mindelay=delay)
+        assert found.tolist() == list(theirs["ECG_R_Peaks"])
 
 
 def test_rates_of_real_recordings_agree_with_what_their_reports_state(real_data):
