@@ -1,27 +1,32 @@
 """What the model points at, as numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ecgclip.alignment import couple
 from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import LocalReadout, as_source, embed_windows
 from ecgclip.models.inference import WINDOW_S
-from ecgclip.signals import collate, windows
+from ecgclip.signals import Prepared, collate, windows
+
+from .competing import TEXT_MEASURES, Competing, competing_texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ecgclip.models import ECGTextModel
+    from ecgclip.models import ECGTextModel, LocalEncoded
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "Looked", "explain", "explain_looked", "look", "readout_of"]
 
 Floats = npt.NDArray[np.float32]
+
+_ITERATIONS = 50  # the plan that the training's few unrolled iterations approach
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,14 +34,17 @@ class Explanation:
     """The plan between the moments of one recording and some phrases: what the loss used, not drawn yet.
 
     Attributes:
-        plan: ``(n_tokens, n_phrases)`` non-negative mass; what went to the dustbin is not among it.
+        plan: ``(n_tokens, n_phrases)`` non-negative mass; what went to the dustbin, or to the bank's other
+            findings, is not among it.
         token_times: ``(n_tokens,)`` s from the recording's start; for beats, the R-peak.
         token_span: seconds of signal that a token sees.
         token_leads: lead of each token, or None where tokens mix all leads.
         beats: ``(n_beats,)`` s, all R-peaks.
         phrases: the phrases.
-        text_measure: the texts that competed: ``phrases`` (these and a dustbin).
+        text_measure: the texts that competed: ``phrases`` (these and a dustbin) or ``bank`` (the findings
+            that the model knows as well).
         coupling: the plan's kind.
+        scale: ``beat`` or ``token``.
     """
 
     plan: Floats
@@ -47,14 +55,48 @@ class Explanation:
     phrases: tuple[str, ...]
     text_measure: str
     coupling: str
+    scale: str = "beat"
+
+    @property
+    def mass(self) -> Floats:
+        """``(n_phrases,)`` mass that each phrase drew; at most one together."""
+        return np.asarray(self.plan.sum(axis=0), dtype=np.float32)
+
+    def share_near(self, seconds: Sequence[float], within: float = 0.3) -> Floats:
+        """Share of each phrase's mass within some seconds of some moments: ``(n_phrases,)``, NaN without mass.
+
+        Args:
+            seconds: the moments, s from the recording's start.
+            within: half the width of the window round each, s.
+        """
+        away = np.abs(self.token_times[:, None] - np.asarray(seconds, dtype=np.float32)[None, :])
+        near = (away <= within).any(axis=1)
+        total = self.plan.sum(axis=0)
+        found = np.where(total > 0, self.plan[near].sum(axis=0) / np.where(total > 0, total, 1), np.nan)
+        return found.astype(np.float32)
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a token, one column a phrase, by ``time_s``."""
+        """One row a token, one column a phrase, by ``time_s`` and, where tokens know it, ``lead``."""
         import pandas as pd
 
         table: pd.DataFrame = pd.DataFrame(self.plan, columns=list(self.phrases))
         table.insert(0, "time_s", self.token_times)
+        if self.token_leads is not None:
+            table.insert(1, "lead", list(self.token_leads))
         return table
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One recording as the local branch sees it, window by window.
+
+    Attributes:
+        parts: second at which each window starts, and what the branch says of it.
+        beats: ``(n_beats,)`` s, R-peaks of the whole recording.
+    """
+
+    parts: tuple[tuple[float, "LocalEncoded"], ...]
+    beats: Floats
 
 
 def explain(
@@ -64,75 +106,111 @@ def explain(
     *,
     scale: str | None = None,
     plan: str | None = None,
+    text_measure: str | None = None,
 ) -> Explanation:
     """Say which beats or moments of a recording each phrase's mass lies on.
 
-    The phrases compete with one another and with a dustbin where the coupling is one in which texts compete.
+    Coupling and temperature are those that the model was trained with, so that what is shown is what the
+    loss used. Texts compete only under ``transport`` and ``softmax``; each of the other plans looks at every
+    phrase for itself, whatever the text measure. Phrases that are read as the same finding share its mass
+    in equal parts.
 
     Args:
         model: a model with a local branch.
         record: one recording, as ``encode_ecg`` takes it.
         phrases: what to look for.
         scale: ``beat`` or ``token``; by default the first that the model was trained with.
-        plan: another coupling than the one the model was trained with.
+        plan: another coupling than the one the model was trained with, as a control.
+        text_measure: ``phrases`` (they and a dustbin compete) or ``bank`` (the findings that the model
+            knows compete too; those that mean the same as a phrase are left out). By default ``bank`` where
+            the model was trained so, else ``phrases``.
 
     Raises:
-        UsageError: no phrase, an empty one, or several recordings.
-        DataError: the model has no local branch.
+        UsageError: no phrase, an empty one, several recordings, or an unknown scale, plan or text measure.
+        DataError: the model has no local branch, or the recording cannot be read.
     """
     if isinstance(phrases, str) or not phrases:
         raise UsageError("phrases must be a list of at least one finding in words")
-    readout = _readout(model, scale, plan)
+    readout = readout_of(model, scale, plan)
+    measure = text_measure or ("bank" if readout.text_measure == "bank" else "phrases")
+    if measure not in TEXT_MEASURES:
+        raise unknown_name("text measure", measure, TEXT_MEASURES)
     source = as_source(record, model.preprocessor)
     if len(source) != 1:
         raise UsageError(f"explain takes one recording, got {len(source)}")
-    prepared = source.prepared(0)
-    texts = torch.from_numpy(model.text_vectors(phrases)[1]).to(model.device)
+    texts = competing_texts(model, phrases, measure)
+    return explain_looked(look(model, source.prepared(0)), texts, readout)
+
+
+def look(model: "ECGTextModel", prepared: Prepared) -> Looked:
+    """Encode the moments and beats of one prepared recording, once for any number of plans.
+
+    Raises:
+        DataError: the model has no local branch.
+    """
     fs = model.preprocessor.fs
-    plans, times, span, seen_until = [], [], 0.0, -np.inf
+    parts = []
     for start, stop in windows(prepared.signal.shape[1], fs, WINDOW_S):
         _, local = embed_windows(model, collate([prepared.cut(start, stop)], fs))
         if local is None:
-            raise DataError("the model has no local branch: train it with model.local in the recipe")
-        tokens, mask = (
-            (local.beats, local.beat_mask) if readout.scale == "beat" else (local.tokens, local.token_mask)
-        )
-        at = local.beat_times[0] if readout.scale == "beat" else local.token_times
-        span = local.beat_span if readout.scale == "beat" else local.token_span
+            raise _no_local_branch()
+        parts.append((start / fs, local))
+    return Looked(tuple(parts), prepared.beats.astype(np.float32))
+
+
+def explain_looked(looked: Looked, texts: Competing, readout: LocalReadout) -> Explanation:
+    """Couple a recording that was looked at with competing texts; windows share the mass evenly.
+
+    A moment that two windows see belongs to the first.
+    """
+    plans, times, span, seen_until = [], [], 0.0, -np.inf
+    for start, local in looked.parts:
+        tokens, mask, at, span = _tokens(local, readout.scale)
         with torch.inference_mode():
             found = couple(
-                torch.einsum("bnd,md->bnm", tokens, texts),
+                torch.einsum("bnd,md->bnm", tokens, texts.vectors),
                 mask,
                 plan=readout.plan,
                 reg=readout.reg,
                 reg_m=readout.reg_m,
                 dustbin=readout.dustbin,
                 dustbin_cost=readout.dustbin_cost,
-                iterations=50,
+                iterations=_ITERATIONS,
             )
-        moment = at.cpu().numpy() + start / fs
+        moment = at.cpu().numpy() + start
         keep = mask[0].cpu().numpy() & (moment > seen_until)
-        plans.append(found.plan[0].cpu().numpy()[keep])
+        plans.append(texts.of_phrases(found.plan[0].cpu().numpy()[keep]))
         times.append(moment[keep])
         seen_until = max(seen_until, float(moment[keep].max(initial=-np.inf)))
-    joined = np.concatenate(plans)
     return Explanation(
-        plan=(joined / len(plans)).astype(np.float32),
+        plan=(np.concatenate(plans) / len(plans)).astype(np.float32),
         token_times=np.concatenate(times).astype(np.float32),
         token_span=span,
         token_leads=None,
-        beats=prepared.beats.astype(np.float32),
-        phrases=tuple(phrases),
-        text_measure="phrases",
+        beats=looked.beats,
+        phrases=texts.phrases,
+        text_measure=texts.measure,
         coupling=readout.plan,
+        scale=readout.scale,
     )
 
 
-def _readout(model: "ECGTextModel", scale: str | None, plan: str | None) -> LocalReadout:
-    from dataclasses import replace
+def _tokens(local: "LocalEncoded", scale: str) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Tokens, their mask, their times in the window and their span."""
+    if scale == "beat":
+        return local.beats, local.beat_mask, local.beat_times[0], local.beat_span
+    return local.tokens, local.token_mask, local.token_times, local.token_span
 
+
+def readout_of(model: "ECGTextModel", scale: str | None = None, plan: str | None = None) -> LocalReadout:
+    """The readout that the model was trained with, at a scale, or the same with another plan.
+
+    Raises:
+        UsageError: an unknown scale.
+        DataError: the model has no local branch, or no moments.
+    """
     if model.config.local is None:
-        raise DataError("the model has no local branch: train it with model.local in the recipe")
+        raise _no_local_branch()
     if scale not in (None, "beat", "token"):
         raise unknown_name("local scale", scale, ("beat", "token"))
     known = [r for r in model.config.readouts if scale in (None, r.scale)]
@@ -142,3 +220,7 @@ def _readout(model: "ECGTextModel", scale: str | None, plan: str | None) -> Loca
             "the model has no moments: train it with a local term of scale token, or ask for beats"
         )
     return readout if plan is None else replace(readout, plan=plan)
+
+
+def _no_local_branch() -> DataError:
+    return DataError("the model has no local branch: train it with model.local in the recipe")
