@@ -41,8 +41,8 @@ def dual_value(problem: Problem, f: Tensor, g: Tensor, plan: Tensor) -> Tensor:
     """Dual objective ``(batch,)`` at potentials in units of ``reg``, summed in float64."""
     there = (problem.a > 0).any(1) & (problem.b > 0).any(1)
     terms = problem.a.double().sum(1) * problem.b.double().sum(1) - plan.sum((1, 2), dtype=torch.float64)
-    for weights, potential, rho in ((problem.a, f, problem.rho_a), (problem.b, g, problem.rho_b)):
-        psi = marginal_penalty(torch.where(weights > 0, potential, 0.0).double(), rho, problem.reg)
+    for weights, own, rho in ((problem.a, f, problem.rho_a), (problem.b, g, problem.rho_b)):
+        psi = marginal_penalty(torch.where(weights > 0, own, 0.0).double(), rho, problem.reg)
         terms = terms + (weights.double() * psi).sum(1)
     return (problem.reg * torch.where(there, terms, 0.0)).to(problem.cost.dtype)
 

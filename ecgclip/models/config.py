@@ -6,7 +6,9 @@ from typing import Any
 
 from ecgclip.errors import DataError
 
-__all__ = ["LocalReadout", "ModelConfig"]
+__all__ = ["BANK_SIZE", "LocalReadout", "ModelConfig"]
+
+BANK_SIZE = 80  # findings of the bank, before near-duplicates are merged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +18,16 @@ class LocalReadout:
     Attributes:
         scale: which tokens are read, ``token`` or ``beat``.
         plan: ``attention``, ``transport``, ``maxsim``, ``logsumexp``, ``softmax`` or ``uniform``.
-        score: ``similarity`` (mean under the plan) or ``mass`` (log of the text's mass over its prior).
+        score: ``similarity`` (mean under the plan), ``mass`` (log of the text's mass over its prior) or
+            ``potential`` (what the text would pay: the soft maximum of similarity plus price).
         reg: entropic regularisation on the cosine cost.
         reg_m: relaxation of the texts' marginal; None holds it.
         dustbin: mass of the text that stands for nothing.
         dustbin_cost: cost of sending a token there.
-        text_measure: the texts that compete: ``report``, ``batch`` or ``bank``.
+        reg_m_signal: relaxation of the tokens' marginal; None holds it.
+        text_measure: the texts that compete in training, with a dustbin: the statements of one ``report``, those of
+            the ``batch``, or the ``bank``. Zero-shot is always against the bank: no phrase competes with another.
+        merge: cosine above which two texts compete as one.
     """
 
     scale: str = "beat"
@@ -32,6 +38,8 @@ class LocalReadout:
     dustbin: float = 0.5
     dustbin_cost: float = 1.0
     text_measure: str = "batch"
+    reg_m_signal: float | None = None
+    merge: float = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +53,7 @@ class ModelConfig:
         local: arguments of the local branch; None leaves it out.
         findings: how a text is read before it is encoded: ``canonical``, ``raw`` or ``both``.
         familiar: how many training reports used each of the commoner statements; it weighs prompts.
+        bank: the findings that compete for a recording's tokens in zero-shot; see ``reference``.
         readouts: the local scores that join the global one in zero-shot.
         weights: weight of the global score and of each readout, summing to one.
         spreads: spread of the global score and of each readout over other recordings, by which each is
@@ -59,11 +68,19 @@ class ModelConfig:
     local: Mapping[str, Any] | None = field(default_factory=lambda: {"width": 128})
     findings: str = "canonical"
     familiar: Mapping[str, int] = field(default_factory=dict)
+    bank: tuple[str, ...] = ()
     readouts: tuple[LocalReadout, ...] = ()
     weights: tuple[float, ...] = (1.0,)
     spreads: tuple[float, ...] = (0.1,)
     center: float = 0.0
     scatter: float = 1.0
+
+    @property
+    def reference(self) -> tuple[str, ...]:
+        """The bank; of a model without one, its commonest training statements."""
+        if self.bank:
+            return self.bank
+        return tuple(sorted(self.familiar, key=lambda text: (-self.familiar[text], text))[:BANK_SIZE])
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values; ``from_dict`` reads them."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from ecgclip.alignment.measure import distinct
 from ecgclip.corpora import Store
 from ecgclip.evaluation import auroc, retrieval_table
 from ecgclip.models import ECGTextModel, LocalReadout, StorePart, embed_recordings, join_statements
@@ -84,6 +86,7 @@ def settle_readouts(
 ) -> dict[float, float]:
     """Save with the model how its local scores join the global one, chosen on the reports of validation.
 
+    The bank that its texts compete in is kept too: the commonest training findings that the model tells apart.
     The spreads are those of each score over the recordings; the weight of the local scores is the one of
     ``0, 1/4, 1/2, 3/4`` with the highest mean AUROC of the findings, no label being used.
 
@@ -95,7 +98,8 @@ def settle_readouts(
         return {}
     count = len(readouts)
     even = (1.0,) * (count + 1)
-    model.config = replace(model.config, readouts=readouts, weights=even, spreads=even)
+    model.config = replace(model.config, readouts=readouts, weights=even, spreads=even, bank=())
+    model.config = replace(model.config, bank=_distinct_bank(model, readouts))
     found = score_phrases(model, held.part, held.findings, all_parts=True)
     parts = tuple(found.by_record(part, "max") for part in found.parts)
     spreads = tuple(float(max(1e-4, part.std(axis=0).mean())) for part in parts)
@@ -109,6 +113,15 @@ def settle_readouts(
     scatter = float(max(1e-3, scores.std()))
     model.config = replace(model.config, center=float(scores.mean()), scatter=scatter)
     return tried
+
+
+def _distinct_bank(model: ECGTextModel, readouts: tuple[LocalReadout, ...]) -> tuple[str, ...]:
+    """The commonest training findings, near-duplicates left to the commoner one."""
+    texts, merge = model.config.reference, max((readout.merge for readout in readouts), default=1.0)
+    if not texts:
+        return ()
+    kept = distinct(torch.from_numpy(model.text_vectors(texts)[1]), merge).tolist()
+    return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
 
 
 def _weights(share: float, count: int) -> tuple[float, ...]:

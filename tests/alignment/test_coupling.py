@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ecgclip.alignment import PLANS, couple
+from ecgclip.alignment.coupling import COMPETITIVE
 from ecgclip.alignment.sinkhorn import sinkhorn
 from ecgclip.errors import UsageError
 
@@ -28,7 +29,7 @@ def mask():
 
 
 def parts(found):
-    return found.plan, found.similarity, found.log_mass
+    return found.plan, found.similarity, found.log_mass, found.potential
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -81,6 +82,7 @@ def test_reordering_tokens_or_texts_reorders_the_plan(similarity, mask, plan):
     torch.testing.assert_close(turned.plan, plain.plan[:, tokens][:, :, texts])
     torch.testing.assert_close(turned.similarity, plain.similarity[:, texts])
     torch.testing.assert_close(turned.log_mass, plain.log_mass[:, texts])
+    torch.testing.assert_close(turned.potential, plain.potential[:, texts])
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -126,28 +128,104 @@ def test_softmax_is_transport_that_holds_the_tokens_and_frees_the_texts(similari
 
 
 @pytest.mark.parametrize("reg_m", [None, 0.05, 0.5])
-def test_transport_is_the_semi_relaxed_optimum(similarity, mask, reg_m):
-    settings = SETTINGS | {"reg_m": reg_m}
+@pytest.mark.parametrize("reg_m_signal", [None, 0.0, 0.3])
+def test_transport_is_the_optimum_that_its_relaxations_ask_for(similarity, mask, reg_m, reg_m_signal):
+    """Semi-relaxed either way, relaxed on both sides, and balanced, all by settings."""
+    settings = SETTINGS | {"reg_m": reg_m, "reg_m_signal": reg_m_signal}
     found = couple(similarity, mask, plan="transport", iterations=3000, **settings)
     cost = torch.cat([1 - similarity, torch.full_like(similarity[:, :, :1], settings["dustbin_cost"])], dim=2)
     a = mask / mask.sum(1, keepdim=True).double()
     b = torch.tensor([(1 - settings["dustbin"]) / TEXTS] * TEXTS + [settings["dustbin"]]).double()
-    best = sinkhorn(
-        cost, a, b.expand(BATCH, -1), reg=settings["reg"], reg_m=(math.inf, reg_m or math.inf), tol=1e-12
-    )
+    held = (math.inf if reg_m_signal is None else reg_m_signal, reg_m or math.inf)
+    best = sinkhorn(cost, a, b.expand(BATCH, -1), reg=settings["reg"], reg_m=held, tol=1e-12)
     assert bool(best.converged.all())
     torch.testing.assert_close(found.plan, best.plan[:, :, :-1], atol=1e-7, rtol=1e-5)
     mass = best.plan[:, :, :-1].sum(1)
     torch.testing.assert_close(found.log_mass, (mass / b[:-1]).log(), atol=1e-6, rtol=1e-5)
+    if reg_m is not None:  # held, its potentials leave a constant free
+        torch.testing.assert_close(found.potential, -best.potentials[1][:, :-1], atol=1e-6, rtol=1e-5)
+
+
+def test_a_marginal_that_is_dear_to_relax_is_held(similarity, mask):
+    balanced = couple(similarity, mask, plan="transport", iterations=500, **(SETTINGS | {"reg_m": None}))
+    for sides in ({"reg_m": 1e7}, {"reg_m": 1e7, "reg_m_signal": 1e7}):
+        nearly = couple(similarity, mask, plan="transport", iterations=500, **(SETTINGS | sides))
+        torch.testing.assert_close(nearly.plan, balanced.plan, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("texts", [1, TEXTS])
+def test_transport_that_forgets_the_tokens_is_attention_exactly(similarity, mask, texts):
+    similarity = similarity[:, :, :texts]
+    free = couple(similarity, mask, plan="transport", reg=0.1, reg_m=None, reg_m_signal=0.0, dustbin=0.0)
+    attention = couple(similarity, mask, plan="attention", reg=0.1)
+    torch.testing.assert_close(free.similarity, attention.similarity, atol=1e-12, rtol=0)
+    torch.testing.assert_close(free.potential, attention.potential, atol=1e-12, rtol=0)
+    torch.testing.assert_close(free.plan, attention.plan, atol=1e-8, rtol=0)
 
 
 @pytest.mark.parametrize("reg_m", [None, 0.05])
-def test_five_iterations_of_transport_are_near_the_optimum_and_hold_the_tokens(similarity, mask, reg_m):
+@pytest.mark.parametrize("reg_m_signal", [None, 0.3])
+def test_the_kernel_domain_is_the_log_domain(similarity, mask, reg_m, reg_m_signal):
+    """reg 0.1 runs by products of matrices; a dustbin too dear for their range brings the log domain."""
+    settings = SETTINGS | {"reg_m": reg_m, "reg_m_signal": reg_m_signal, "dustbin": 0.0}
+    similarity = similarity.requires_grad_()
+    grads = []
+    for cost in (4.0, 6.0):  # nothing goes to a dustbin of no mass at either cost
+        found = couple(similarity, mask, plan="transport", **(settings | {"dustbin_cost": cost}))
+        grads.append(
+            [*parts(found), *torch.autograd.grad(found.similarity.sum() + found.log_mass.sum(), similarity)]
+        )
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-6)
+
+
+@pytest.mark.parametrize("plan", COMPETITIVE)
+def test_a_text_of_the_reference_is_read_as_in_it(similarity, mask, plan):
+    whole = couple(similarity, mask, plan=plan, **SETTINGS)
+    for asked in ([2], [3, 0], [1, 1, 2]):
+        found = couple(similarity[:, :, asked], mask, plan=plan, reference=similarity, **SETTINGS)
+        for one, other in zip(parts(found)[1:], parts(whole)[1:], strict=True):
+            torch.testing.assert_close(one, other[:, asked], atol=1e-12, rtol=0)
+        torch.testing.assert_close(found.plan, whole.plan[:, :, asked], atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("plan", COMPETITIVE)
+def test_texts_that_do_not_compete_change_nothing_for_the_others(similarity, mask, plan):
+    competing = torch.tensor([True, False, True, False])
+    found = couple(similarity, mask, plan=plan, competing=competing, **SETTINGS)
+    alone = couple(similarity[:, :, competing], mask, plan=plan, **SETTINGS)
+    for one, other in zip(parts(found)[1:], parts(alone)[1:], strict=True):
+        torch.testing.assert_close(one[:, competing], other)
+    torch.testing.assert_close(found.plan[:, :, competing], alone.plan)
+
+
+def test_two_phrases_that_mean_the_same_do_not_split_the_mass(similarity, mask):
+    """Competing each for itself they would; as one, neither loses anything."""
+    torch.manual_seed(1)
+    single = couple(similarity, mask, plan="transport", **SETTINGS)
+    twin = similarity[:, :, :1] + 0.001 * torch.randn_like(similarity[:, :, :1])
+    doubled = torch.cat([similarity, twin], dim=2)
+    competing = torch.tensor([True] * TEXTS + [False])
+    merged = couple(doubled, mask, plan="transport", competing=competing, **SETTINGS)
+    split = couple(doubled, mask, plan="transport", **SETTINGS)
+    for one, other in zip(parts(merged)[1:], parts(single)[1:], strict=True):
+        torch.testing.assert_close(one[:, :TEXTS], other)
+        assert float((one[:, TEXTS] - other[:, 0]).abs().max()) < 0.02
+    mass = [found.plan.sum(1)[:, 0] for found in (single, merged, split)]
+    torch.testing.assert_close(mass[1], mass[0])
+    assert bool((mass[2] < 0.9 * mass[0]).all())
+
+
+@pytest.mark.parametrize("reg_m", [None, 0.05])
+def test_five_iterations_of_transport_are_near_the_optimum_and_nearly_hold_the_tokens(
+    similarity, mask, reg_m
+):
     settings = SETTINGS | {"reg_m": reg_m, "dustbin": 1e-9, "dustbin_cost": 50.0}
     found = couple(similarity, mask, plan="transport", **settings)
     a = mask / mask.sum(1, keepdim=True).double()
-    torch.testing.assert_close(found.plan.sum(2), a, atol=1e-7, rtol=1e-6)
+    assert float((found.plan.sum(2) - a).abs().max()) < 0.01
     full = couple(similarity, mask, plan="transport", iterations=2000, **settings)
+    torch.testing.assert_close(full.plan.sum(2), a, atol=1e-7, rtol=1e-6)
     assert float((found.similarity - full.similarity).abs().max()) < 0.1
 
 
