@@ -93,19 +93,42 @@ def gradient_peaks(lead: Array, fs: float, *, threshold: float = 1.5, delay: flo
     long = stops - starts >= _SHORTEST * np.mean(stops - starts) if count else np.zeros(0, dtype=bool)
     peaks, last = [], 0
     for start, stop in zip(starts[long].tolist(), stops[long].tolist(), strict=True):
-        peak = _most_prominent(lead[start:stop])
+        peak = _most_prominent(lead[start:stop].tolist())
         if peak is not None and start + peak - last > round(delay * fs):
             last = start + peak
             peaks.append(last)
     return np.array(peaks, dtype=np.int64)
 
 
-def _most_prominent(values: Array) -> int | None:
-    """Position of the local maximum that stands highest over its surroundings; the first of several."""
-    from scipy.signal import find_peaks
+def _most_prominent(values: list[float]) -> int | None:
+    """Position of the local maximum that stands highest over its surroundings; the first of several.
 
-    maxima, found = find_peaks(values, prominence=(None, None))
-    return int(maxima[np.argmax(found["prominences"])]) if maxima.size else None
+    A plateau counts at its middle. Prominence is the height over the higher of the two lowest values met on
+    the way to higher ground, or to the end, on either side. A stretch is a few samples long, so a plain loop
+    is faster than a general search.
+    """
+    best, height = None, -1.0
+    at, last = 1, len(values) - 1
+    while at < last:
+        stop = at + 1
+        if values[at - 1] < values[at]:
+            while stop < last and values[stop] == values[at]:
+                stop += 1
+            if values[stop] < values[at]:
+                base = max(_lowest_way(values, at, -1), _lowest_way(values, at, 1))
+                if values[at] - base > height:
+                    best, height = (at + stop - 1) // 2, values[at] - base
+        at = stop
+    return best
+
+
+def _lowest_way(values: list[float], at: int, step: int) -> float:
+    """Lowest value from ``at`` on in steps of ``step``, until one is higher than that at ``at``."""
+    top = lowest = values[at]
+    while 0 <= at < len(values) and values[at] <= top:
+        lowest = min(lowest, values[at])
+        at += step
+    return lowest
 
 
 def _smooth(rows: Array, width: float) -> npt.NDArray[np.float64]:
