@@ -15,9 +15,11 @@ _HOME = {
     "auroc": "metrics",
     "auroc_table": "table",
     "brier": "metrics",
+    "challenge_metric": "challenge",
     "expected_calibration_error": "metrics",
     "f1": "metrics",
     "f1_thresholds": "metrics",
+    "few_shot_probe": "probe",
     "fmax": "metrics",
     "holm": "bootstrap",
     "linear_probe": "probe",
@@ -25,6 +27,7 @@ _HOME = {
     "paired_bootstrap": "bootstrap",
     "patient_weights": "bootstrap",
     "reliability": "metrics",
+    "retrieval_ranks": "retrieval",
     "render_table": "table",
     "retrieval_table": "retrieval",
     "sensitivity_at_specificity": "metrics",
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from .bootstrap import macro_interval as macro_interval
     from .bootstrap import paired_bootstrap as paired_bootstrap
     from .bootstrap import patient_weights as patient_weights
+    from .challenge import challenge_metric as challenge_metric
     from .metrics import auprc as auprc
     from .metrics import auroc as auroc
     from .metrics import brier as brier
@@ -49,7 +53,9 @@ if TYPE_CHECKING:
     from .metrics import reliability as reliability
     from .metrics import sensitivity_at_specificity as sensitivity_at_specificity
     from .probe import ProbeResult as ProbeResult
+    from .probe import few_shot_probe as few_shot_probe
     from .probe import linear_probe as linear_probe
+    from .retrieval import retrieval_ranks as retrieval_ranks
     from .retrieval import retrieval_table as retrieval_table
     from .table import auroc_table as auroc_table
     from .table import render_table as render_table

@@ -1,4 +1,4 @@
-"""Linear probe: what a frozen encoder's features hold, at 1, 10 and 100 % of the training patients.
+"""Linear probe: what a frozen encoder's features hold, given the labels of a share of patients or a few a class.
 
 Features are standardised on the training part; one logistic regression a label, C by patient-wise
 cross-validation of the log loss inside the drawn labels, C = 0.01 for a label with fewer than ten positives
@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from ecgclip.errors import DataError, UsageError
 
 from .bootstrap import scorable
+from .drawing import draw_patients, draw_shots, patient_folds
 from .logistic import fit_logistic
 from .metrics import Bools, Floats, auroc
 from .table import auroc_table
 
-__all__ = ["ProbeDraw", "ProbeResult", "linear_probe"]
+__all__ = ["ProbeDraw", "ProbeResult", "few_shot_probe", "linear_probe"]
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FIXED_PENALTY = 0.01
@@ -33,6 +34,7 @@ class ProbeDraw:
     """One draw of training patients: logits ``(n_test, labels)`` and how they came about.
 
     The logits of a label without a positive (or a negative) in the draw are NaN; ``absent`` lists those.
+    ``shots`` counts the positive patients a label that were drawn, 0 where a share of patients was.
     """
 
     fraction: float
@@ -43,6 +45,7 @@ class ProbeDraw:
     penalties: Floats
     absent: tuple[str, ...]
     converged: bool
+    shots: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,43 +107,6 @@ class ProbeResult:
         return table
 
 
-def draw_patients(
-    targets: Bools, patients: ArrayLike, fraction: float, rng: np.random.Generator, wanted: Bools
-) -> NDArray[np.intp]:
-    """Records ``(k,)`` of a share of the patients, rarest wanted labels first given a positive patient.
-
-    Labels are covered as far as the number of patients allows; the rest of the draw is uniform.
-    """
-    names, owner = np.unique(np.asarray(patients), return_inverse=True)
-    size = max(1, round(fraction * len(names)))
-    if size >= len(names):
-        return np.arange(len(targets))
-    has = np.zeros((len(names), targets.shape[1]), dtype=bool)
-    np.logical_or.at(has, owner, targets)
-    chosen = np.zeros(len(names), dtype=bool)
-    for label in np.argsort(has.sum(axis=0), kind="stable"):
-        carriers = np.flatnonzero(has[:, label])
-        if wanted[label] and carriers.size and not chosen[carriers].any() and chosen.sum() < size:
-            chosen[rng.choice(carriers)] = True
-    rest = np.flatnonzero(~chosen)
-    chosen[rng.choice(rest, size=size - int(chosen.sum()), replace=False)] = True
-    return np.flatnonzero(chosen[owner])
-
-
-def _patient_folds(
-    targets: Bools, patients: NDArray[np.generic], rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """Fold ``(n,)`` of each record: patients dealt in turn, sorted by the rarest label that they carry."""
-    names, owner = np.unique(patients, return_inverse=True)
-    count = np.where(targets, targets.sum(axis=0), len(targets) + 1)
-    rarest = np.full(len(names), len(targets) + 1)
-    np.minimum.at(rarest, owner, count.min(axis=1, initial=len(targets) + 1))
-    order = np.lexsort((rng.random(len(names)), rarest))
-    fold = np.empty(len(names), dtype=np.intp)
-    fold[order] = np.arange(len(names)) % FOLDS
-    return np.asarray(fold[owner], dtype=np.intp)
-
-
 def _cross_validate(features: Floats, targets: Bools, folds: NDArray[np.intp]) -> Floats:
     """C ``(labels,)`` with the lowest log loss on the held-out folds."""
     n, n_labels = targets.shape
@@ -169,7 +135,7 @@ def _fit_draw(
     penalties = np.full(targets.shape[1], np.nan)
     penalties[present] = FIXED_PENALTY
     if enough.any():
-        folds = _patient_folds(targets[:, enough], patients, rng)
+        folds = patient_folds(targets[:, enough], patients, rng, FOLDS)
         penalties[enough] = _cross_validate(train, targets[:, enough], folds)
     scores = np.full((len(test), targets.shape[1]), np.nan)
     if not present.any():
@@ -233,44 +199,115 @@ def linear_probe(
         DataError: shapes that do not fit, features that are not finite, an empty part, or a patient in both.
         UsageError: a fraction outside (0, 1].
     """
-    values = np.asarray(features, dtype=np.float64)
-    truth = _check(values, targets, patients, split, codes)
-    who, part = np.asarray(patients), np.asarray(split)
     if not all(0 < fraction <= 1 for fraction in fractions) or draws < 1:
         raise UsageError(
             f"fractions {tuple(fractions)} with {draws} draws: expected shares in (0, 1] and 1 or more"
         )
-    train_rows, test_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == test)
-    if train_rows.size == 0 or test_rows.size == 0:
-        raise DataError(f"{train_rows.size} train and {test_rows.size} {test} records: the probe needs both")
-    both = np.intersect1d(who[train_rows], who[test_rows])
-    if both.size:
-        raise DataError(
-            f"{both.size} patients are in train and in {test} (first: {both[0]}): split by patient"
-        )
-    mean, deviation = values[train_rows].mean(axis=0), values[train_rows].std(axis=0)
-    standard = (values - mean) / np.where(deviation > 0, deviation, 1.0)
-    train_truth = truth[train_rows]
-    wanted = scorable(truth[test_rows], minimum)
-    results = []
+    parts = _Parts.of(features, targets, patients, split, codes, test)
+    wanted = scorable(parts.test_truth, minimum)
+    found = []
     for fraction in fractions:
         for number in range(1 if fraction == 1 else draws):
             rng = np.random.default_rng([seed, number, round(fraction * 1e6)])
-            chosen = train_rows[draw_patients(train_truth, who[train_rows], fraction, rng, wanted)]
-            scores, penalties, converged = _fit_draw(
-                standard[chosen], truth[chosen], who[chosen], standard[test_rows], rng
+            rows = draw_patients(parts.truth, parts.patients, fraction, rng, wanted)
+            found.append(parts.fit(rows, fraction, number, 0, rng))
+    return ProbeResult(tuple(codes), parts.test_truth, parts.test_patients, minimum, tuple(found))
+
+
+def few_shot_probe(
+    features: ArrayLike,
+    targets: ArrayLike,
+    patients: ArrayLike,
+    split: ArrayLike,
+    *,
+    codes: Sequence[str],
+    test: str = "test",
+    shots: Sequence[int] = (1, 4, 16),
+    draws: int = 3,
+    seed: int = 0,
+    minimum: int = 10,
+) -> ProbeResult:
+    """Do what `linear_probe` does with a few positive patients a label (`draw_shots`) instead of a share.
+
+    Raises:
+        DataError: as `linear_probe`.
+        UsageError: a number of shots below one.
+    """
+    if not all(shot >= 1 for shot in shots) or draws < 1:
+        raise UsageError(f"shots {tuple(shots)} with {draws} draws: expected whole numbers from 1 on")
+    parts = _Parts.of(features, targets, patients, split, codes, test)
+    found = []
+    for shot in shots:
+        for number in range(draws):
+            rng = np.random.default_rng([seed, number, shot, 1])
+            rows = draw_shots(parts.truth, parts.patients, shot, rng)
+            share = len(np.unique(parts.patients[rows])) / len(np.unique(parts.patients))
+            found.append(parts.fit(rows, share, number, shot, rng))
+    return ProbeResult(tuple(codes), parts.test_truth, parts.test_patients, minimum, tuple(found))
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The training and the test part, features standardised on the former."""
+
+    codes: tuple[str, ...]
+    rows: NDArray[np.intp]
+    features: Floats
+    truth: Bools
+    patients: NDArray[np.generic]
+    test_features: Floats
+    test_truth: Bools
+    test_patients: NDArray[np.generic]
+
+    @classmethod
+    def of(
+        cls,
+        features: ArrayLike,
+        targets: ArrayLike,
+        patients: ArrayLike,
+        split: ArrayLike,
+        codes: Sequence[str],
+        test: str,
+    ) -> "_Parts":
+        values = np.asarray(features, dtype=np.float64)
+        truth = _check(values, targets, patients, split, codes)
+        who, part = np.asarray(patients), np.asarray(split)
+        train, held = np.flatnonzero(part == "train"), np.flatnonzero(part == test)
+        if train.size == 0 or held.size == 0:
+            raise DataError(f"{train.size} train and {held.size} {test} records: the probe needs both")
+        both = np.intersect1d(who[train], who[held])
+        if both.size:
+            raise DataError(
+                f"{both.size} patients are in train and in {test} (first: {both[0]}): split by patient"
             )
-            absent = tuple(code for code, c in zip(codes, penalties, strict=True) if np.isnan(c))
-            results.append(
-                ProbeDraw(
-                    fraction=fraction,
-                    number=number,
-                    records=chosen,
-                    n_patients=len(np.unique(who[chosen])),
-                    scores=scores,
-                    penalties=penalties,
-                    absent=absent,
-                    converged=converged,
-                )
-            )
-    return ProbeResult(tuple(codes), truth[test_rows], who[test_rows], minimum, tuple(results))
+        mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
+        standard = (values - mean) / np.where(deviation > 0, deviation, 1.0)
+        return cls(
+            tuple(codes),
+            train,
+            standard[train],
+            truth[train],
+            who[train],
+            standard[held],
+            truth[held],
+            who[held],
+        )
+
+    def fit(
+        self, rows: NDArray[np.intp], fraction: float, number: int, shots: int, rng: np.random.Generator
+    ) -> ProbeDraw:
+        """Fit one draw: ``rows`` are positions in the training part."""
+        scores, penalties, converged = _fit_draw(
+            self.features[rows], self.truth[rows], self.patients[rows], self.test_features, rng
+        )
+        return ProbeDraw(
+            fraction=fraction,
+            number=number,
+            records=self.rows[rows],
+            n_patients=len(np.unique(self.patients[rows])),
+            scores=scores,
+            penalties=penalties,
+            absent=tuple(code for code, c in zip(self.codes, penalties, strict=True) if np.isnan(c)),
+            converged=converged,
+            shots=shots,
+        )

@@ -10,7 +10,9 @@ from ecgclip.errors import DataError
 
 from .metrics import Floats
 
-__all__ = ["retrieval_table"]
+__all__ = ["DIRECTIONS", "retrieval_ranks", "retrieval_table"]
+
+DIRECTIONS = ("ecg to text", "text to ecg")
 
 
 def _ranks(queries: Floats, candidates: Floats, group: NDArray[np.intp], chunk: int) -> Floats:
@@ -28,13 +30,13 @@ def _ranks(queries: Floats, candidates: Floats, group: NDArray[np.intp], chunk: 
     return ranks
 
 
-def retrieval_table(
+def retrieval_ranks(
     ecg: ArrayLike, text: ArrayLike, texts: Sequence[str], *, chunk: int = 1024
-) -> pd.DataFrame:
-    """Recall at 1, 5 and 10 and the median rank, in both directions.
+) -> tuple[dict[str, Floats], NDArray[np.intp]]:
+    """Rank of each query's best hit, in both directions, and the positions of the records that have a text.
 
     Identical texts are hits of each other: a query's rank is that of the best candidate that carries its
-    text. Every record is a query and a candidate; one whose text is empty is left out and counted.
+    text. Every record with a text is a query and a candidate.
 
     Args:
         ecg: ``(n, dim)`` embeddings of the recordings, unit length for cosine similarity.
@@ -43,8 +45,7 @@ def retrieval_table(
         chunk: queries compared at once; memory grows with ``chunk x n``.
 
     Returns:
-        Rows ``ecg to text`` and ``text to ecg``; columns ``recall@1``, ``recall@5``, ``recall@10``,
-        ``median_rank`` (1 is best), ``n``, ``distinct_texts``, ``left_out``.
+        Ranks ``(kept,)`` by direction (`DIRECTIONS`), 1 being best, and positions ``(kept,)``.
 
     Raises:
         DataError: shapes that do not fit, embeddings that are not finite, or no text at all.
@@ -59,19 +60,37 @@ def retrieval_table(
         raise DataError(
             "embeddings hold values that are not finite: score these records again or leave them out"
         )
-    keep = np.array([bool(t.strip()) for t in texts], dtype=bool)
-    if not keep.any():
+    keep = np.flatnonzero([bool(t.strip()) for t in texts])
+    if not keep.size:
         raise DataError("none of the records has a text: retrieval needs reports")
-    distinct, group = np.unique(np.array(texts, dtype=object)[keep].astype(str), return_inverse=True)
+    group = np.unique(np.array(texts, dtype=object)[keep].astype(str), return_inverse=True)[1]
+    signals, words = signals[keep], words[keep]
+    ranks = {
+        "ecg to text": _ranks(signals, words, group, chunk),
+        "text to ecg": _ranks(words, signals, group, chunk),
+    }
+    return ranks, keep
+
+
+def retrieval_table(
+    ecg: ArrayLike, text: ArrayLike, texts: Sequence[str], *, chunk: int = 1024
+) -> pd.DataFrame:
+    """Recall at 1, 5 and 10 and the median rank, in both directions; arguments as in `retrieval_ranks`.
+
+    Returns:
+        Rows ``ecg to text`` and ``text to ecg``; columns ``recall@1``, ``recall@5``, ``recall@10``,
+        ``median_rank`` (1 is best), ``n``, ``distinct_texts``, ``left_out`` (records without a text).
+
+    Raises:
+        DataError: as `retrieval_ranks`.
+    """
+    found, keep = retrieval_ranks(ecg, text, texts, chunk=chunk)
+    distinct = len({texts[k] for k in keep})
     rows = {}
-    for name, queries, candidates in (
-        ("ecg to text", signals[keep], words[keep]),
-        ("text to ecg", words[keep], signals[keep]),
-    ):
-        ranks = _ranks(queries, candidates, group, chunk)
+    for name, ranks in found.items():
         row: dict[str, float] = {f"recall@{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
         row["median_rank"] = float(np.median(ranks))
-        rows[name] = row | {"n": len(ranks), "distinct_texts": len(distinct), "left_out": int((~keep).sum())}
+        rows[name] = row | {"n": len(ranks), "distinct_texts": distinct, "left_out": len(texts) - len(keep)}
     table = pd.DataFrame.from_dict(rows, orient="index")
     counts = {"n": "int64", "distinct_texts": "int64", "left_out": "int64"}
     typed: pd.DataFrame = table.astype(counts)

@@ -5,9 +5,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from ecgclip.errors import DataError, UsageError
-from ecgclip.evaluation import linear_probe
+from ecgclip.evaluation import few_shot_probe, linear_probe
+from ecgclip.evaluation.drawing import draw_patients, draw_shots
 from ecgclip.evaluation.logistic import fit_logistic
-from ecgclip.evaluation.probe import draw_patients
 
 
 def _corpus(seed=0, n=600, dim=12, labels=4):
@@ -120,3 +120,32 @@ def test_faults_are_refused():
         linear_probe(features, targets, patients, split, codes=list("ABCD"), fractions=(1.5,))
     with pytest.raises(DataError, match="expected"):
         linear_probe(features, targets, patients, split, codes=["A"])
+
+
+def test_shots_give_each_label_its_patients_or_all_that_it_has():
+    rng = np.random.default_rng(3)
+    targets = rng.random((400, 4)) < np.array([0.5, 0.1, 0.02, 0.0])
+    targets[:2, 2] = True
+    patients = np.arange(400) // 2
+    for shots in (1, 4, 16):
+        rows = draw_shots(targets, patients, shots, np.random.default_rng(0))
+        have = [len(np.unique(patients[targets[:, k]])) for k in range(4)]
+        drawn = [len(np.unique(patients[rows][targets[rows, k]])) for k in range(4)]
+        assert all(d >= min(shots, h) for d, h in zip(drawn, have, strict=True))
+        assert set(np.flatnonzero(np.isin(patients, patients[rows]))) == set(rows)
+        assert len(np.unique(patients[rows])) <= 3 * shots
+
+
+def test_a_few_shots_probe_lists_the_label_without_a_positive():
+    rng = np.random.default_rng(4)
+    targets = (rng.random((300, 3)) < 0.3).astype(int)
+    split = np.where(np.arange(300) < 200, "train", "test")
+    targets[:200, 2] = 0
+    features = targets + rng.normal(0, 0.5, (300, 3))
+    found = few_shot_probe(features, targets, np.arange(300), split, codes=list("ABC"), shots=(1, 8), draws=2)
+    assert [(d.shots, d.number) for d in found.draws] == [(1, 0), (1, 1), (8, 0), (8, 1)]
+    assert all("C" in d.absent for d in found.draws)
+    assert found.draws[2].absent == ("C",)
+    assert found.draws[2].n_patients <= 16
+    with pytest.raises(UsageError, match="shots"):
+        few_shot_probe(features, targets, np.arange(300), split, codes=list("ABC"), shots=(0,))

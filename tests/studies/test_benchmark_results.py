@@ -122,7 +122,8 @@ def test_a_fault_is_named_with_its_place(tmp_path, path, new, says):
     file.write_text(json.dumps(value))
     with pytest.raises(DataError) as caught:
         read_results(file)
-    assert says in str(caught.value) and str(file) in str(caught.value)
+    assert says in str(caught.value)
+    assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
