@@ -6,24 +6,37 @@ from torch import Tensor
 
 from ecgclip.models import LocalEncoded
 
-__all__ = ["AlignmentBatch"]
+__all__ = ["NEEDS", "AlignmentBatch"]
+
+# what a term can ask for beside the pairs themselves; a step computes and joins only what some term needs
+NEEDS = ("statements", "local", "local_bank", "second_view", "signal_tokens", "text_tokens", "text_ids")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AlignmentBatch:
     """Embeddings of a batch of pairs, gathered over processes, in float32.
 
+    The last seven are None where no term needs them.
+
     Attributes:
         signal: ``(batch, dim)`` unit vectors of the recordings.
         text: ``(batch, dim)`` unit vectors of each recording's sampled report.
         text_group: ``(batch, batch)`` bool, True where two recordings have the same text: never negatives.
         has_text: ``(batch,)`` bool; a recording without a report takes no part.
-        statements: ``(n_statements, dim)`` unit vectors of the distinct statements of the batch.
-        local_statements: ``(n_statements, dim)`` the same in the local space.
-        says: ``(batch, n_statements)`` bool, which report says what.
-        local: moments and beats of each recording, or None.
+        statements: ``(n_statements, dim)`` unit vectors of the distinct statements of the batch; ``(0, dim)`` where
+            no term needs ``statements``.
+        local_statements: the same in the local space.
+        says: ``(batch, n_statements)`` bool, which report says what, all of its statements counted.
+        local: moments and beats of each recording; None without a local branch or where no term needs ``local``.
         scale: the learned, clamped factor on global similarities.
         local_scale: the learned, clamped factor on local similarities.
+        local_bank: ``(n_findings, dim)`` unit vectors of a bank's findings in the local space.
+        second_view: ``(batch, dim)`` unit vectors of the recordings under another dropout.
+        signal_tokens: ``(batch, n_tokens, width)`` of the signal encoder.
+        signal_token_mask: ``(batch, n_tokens)`` bool.
+        text_tokens: ``(batch, n_pieces, text_width)`` of the text encoder for each recording's sampled report.
+        text_token_mask: ``(batch, n_pieces)`` bool.
+        text_ids: ``(batch, n_pieces)`` int64 word pieces of that report, its start and end marked; -1 beyond.
     """
 
     signal: Tensor
@@ -36,3 +49,10 @@ class AlignmentBatch:
     local: LocalEncoded | None
     scale: Tensor
     local_scale: Tensor
+    local_bank: Tensor | None = None
+    second_view: Tensor | None = None
+    signal_tokens: Tensor | None = None
+    signal_token_mask: Tensor | None = None
+    text_tokens: Tensor | None = None
+    text_token_mask: Tensor | None = None
+    text_ids: Tensor | None = None

@@ -1,5 +1,7 @@
 """InfoNCE on whole reports, and its form on single statements."""
 
+from typing import ClassVar
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,14 +31,22 @@ class InfoNCE:
     """Both directions of InfoNCE between recordings and reports (van den Oord et al. 2018; Radford et al. 2021).
 
     Identical texts share the target; they are never negatives of each other.
+
+    Args:
+        temperature: divides the cosines; None takes the model's learned scale.
     """
 
     name = "infonce"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, *, temperature: float | None = None) -> None:
+        self.temperature = temperature
 
     def __call__(self, batch: AlignmentBatch) -> Tensor:
         """Return the mean of the two directions for ``batch``."""
         keep = batch.has_text
-        logits = batch.scale * batch.signal[keep] @ batch.text[keep].T
+        scale = batch.scale if self.temperature is None else 1.0 / self.temperature
+        logits = scale * batch.signal[keep] @ batch.text[keep].T
         same = batch.text_group[keep][:, keep]
         return 0.5 * (multi_positive(logits, same) + multi_positive(logits.T, same.T))
 
@@ -45,6 +55,7 @@ class StatementInfoNCE:
     """InfoNCE whose texts are the distinct statements of the batch: several positives a recording."""
 
     name = "statements"
+    needs: ClassVar[frozenset[str]] = frozenset({"statements"})
 
     def __call__(self, batch: AlignmentBatch) -> Tensor:
         """Return the mean of the two directions for ``batch``."""

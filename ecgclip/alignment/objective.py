@@ -1,36 +1,32 @@
 """An objective is a weighted sum of terms, each logged by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .batch import AlignmentBatch
-from .infonce import InfoNCE, StatementInfoNCE
-from .local import LocalAlignment
 
-__all__ = ["TERMS", "Objective", "Term", "WeightedTerm"]
+__all__ = ["Objective", "Term", "WeightedTerm"]
 
 
 class Term(Protocol):
-    """One pull between the two sides."""
+    """One pull between the two sides; a module where it has parameters of its own."""
 
     @property
     def name(self) -> str:
         """Name in the log."""
         ...
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What of a batch it looks at beside the pairs: some of ``batch.NEEDS``."""
+        ...
+
     def __call__(self, batch: AlignmentBatch) -> Tensor:
         """Return a scalar to be made small."""
         ...
-
-
-TERMS: dict[str, Callable[..., Term]] = {
-    "infonce": InfoNCE,
-    "statements": StatementInfoNCE,
-    "local": LocalAlignment,
-}
 
 
 @dataclass(frozen=True)
@@ -41,17 +37,26 @@ class WeightedTerm:
     weight: float
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Weighted sum of terms.
+class Objective(nn.Module):
+    """Weighted sum of terms; it holds the parameters that are theirs and not the model's.
 
-    Attributes:
+    Args:
         parts: the terms with their weights.
     """
 
-    parts: Sequence[WeightedTerm]
+    def __init__(self, parts: Sequence[WeightedTerm]) -> None:
+        super().__init__()
+        self.parts = tuple(parts)
+        self.terms = nn.ModuleDict(
+            {str(k): part.term for k, part in enumerate(self.parts) if isinstance(part.term, nn.Module)}
+        )
 
-    def __call__(self, batch: AlignmentBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    @property
+    def needs(self) -> frozenset[str]:
+        """What some term needs."""
+        return frozenset().union(*(part.term.needs for part in self.parts))
+
+    def forward(self, batch: AlignmentBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a joined batch and the value of each term; a second of a name is numbered."""
         total, values = batch.signal.new_zeros(()), dict[str, Tensor]()
         for part in self.parts:

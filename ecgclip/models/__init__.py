@@ -2,7 +2,7 @@
 
 from .config import LocalReadout, ModelConfig
 from .ecg_text_model import SIGNAL_ENCODERS, TEXT_ENCODERS, ECGTextModel, join_statements, readable_texts
-from .encoded import Encoded, LocalEncoded
+from .encoded import Encoded, LocalEncoded, SignalViews
 from .folder import model_hash
 from .inference import RecordingEmbeddings, WindowBatch, embed_recordings, embed_windows, window_batches
 from .layers import keyed_uniform
@@ -20,6 +20,7 @@ __all__ = [
     "RecordSource",
     "RecordingEmbeddings",
     "Recordings",
+    "SignalViews",
     "StorePart",
     "WindowBatch",
     "as_source",

@@ -15,7 +15,7 @@ from ecgclip.reports import read_report
 from ecgclip.signals import Preprocessor, SignalBatch
 
 from .config import ModelConfig
-from .encoded import LocalEncoded
+from .encoded import LocalEncoded, SignalViews
 from .local import LocalBranch
 from .resnet import ResNet1d
 from .text import BagTextEncoder, PretrainedTextEncoder
@@ -29,6 +29,7 @@ __all__ = ["SIGNAL_ENCODERS", "TEXT_ENCODERS", "ECGTextModel", "readable_texts"]
 SIGNAL_ENCODERS: dict[str, type[nn.Module]] = {"resnet": ResNet1d, "vit": ViT1d}
 TEXT_ENCODERS: dict[str, type[nn.Module]] = {"bag": BagTextEncoder, "huggingface": PretrainedTextEncoder}
 FINDINGS = ("canonical", "raw", "both")
+_OTHER_VIEW = 0x5DEECE66D1CE4E5B  # turns a record's key into that of its second dropout
 
 
 def readable_texts(text: str, findings: str) -> tuple[str, ...]:
@@ -81,12 +82,42 @@ class ECGTextModel(nn.Module):
         Returns:
             ``(batch, dim)`` unit vectors, and what the local branch says.
         """
-        encoded = self.signal_encoder(batch.signal, batch.lead_mask, batch.time_mask, keys)
-        z = F.normalize(self.signal_head(encoded.pooled).float(), dim=-1)
-        if self.local is None:
-            return z, None
-        local = self.local(batch.signal, batch.lead_mask, batch.time_mask, batch.beats, batch.beat_mask)
-        return z, local
+        views = self.signal_views(batch, keys)
+        return views.z, views.local
+
+    def signal_views(
+        self, batch: SignalBatch, keys: Tensor | None = None, *, local: bool = True, second: bool = False
+    ) -> SignalViews:
+        """Embed recordings, with all that a term of an objective can ask for.
+
+        Args:
+            batch: ``signal (batch, 12, time)`` mV with its masks and beats.
+            keys: ``(batch,)`` int64 that seed the dropout; None for none.
+            local: whether the local branch is asked.
+            second: whether a second view is made, by another dropout.
+        """
+        once = None if second else keys
+        encoded = self.signal_encoder(batch.signal, batch.lead_mask, batch.time_mask, once)
+        pooled, other = encoded.pooled, None
+        if second:
+            drop = self.signal_encoder.drop
+            pooled, other = (
+                drop(pooled, keys),
+                drop(encoded.pooled, None if keys is None else keys ^ _OTHER_VIEW),
+            )
+        found = None
+        if local and self.local is not None:
+            found = self.local(batch.signal, batch.lead_mask, batch.time_mask, batch.beats, batch.beat_mask)
+        return SignalViews(
+            z=self._project(pooled),
+            second=None if other is None else self._project(other),
+            tokens=encoded.tokens.float(),
+            token_mask=encoded.token_mask,
+            local=found,
+        )
+
+    def _project(self, pooled: Tensor) -> Tensor:
+        return F.normalize(self.signal_head(pooled).float(), dim=-1)
 
     def embed_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Embed texts that were read already: unit vectors for the global and the local space.

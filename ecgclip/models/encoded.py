@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["Encoded", "LocalEncoded"]
+__all__ = ["Encoded", "LocalEncoded", "SignalViews"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,3 +49,22 @@ class LocalEncoded:
     beat_mask: Tensor
     beat_times: Tensor
     beat_span: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SignalViews:
+    """All that training can ask of a recording's side.
+
+    Attributes:
+        z: ``(batch, dim)`` unit vectors.
+        second: ``(batch, dim)`` unit vectors under another dropout of the same pooled vector, or None.
+        tokens: ``(batch, n_tokens, width)`` float32 of the signal encoder.
+        token_mask: ``(batch, n_tokens)`` bool.
+        local: moments and beats, or None.
+    """
+
+    z: Tensor
+    second: Tensor | None
+    tokens: Tensor
+    token_mask: Tensor
+    local: LocalEncoded | None

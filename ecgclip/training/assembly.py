@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecgclip.alignment import InfoNCE, LocalAlignment, Objective, StatementInfoNCE, WeightedTerm
-from ecgclip.alignment.objective import Term
+from ecgclip.alignment import LocalAlignment, Objective, Term, WeightedTerm
 from ecgclip.corpora import Corpus, Progress, Store, open_corpus, prepare, simulate
 from ecgclip.corpora.simulated import simulator_version
 from ecgclip.errors import DataError, UsageError
@@ -21,6 +20,7 @@ from ecgclip.signals import Augmentation, Preprocessor
 
 from .batches import TrainingTexts, statement_lists
 from .recipe import Local, LocalTerm, OnDisk, Recipe, Simulated
+from .terms import build_term, refuse_term
 from .validation import ValidationSet
 
 __all__ = [
@@ -31,10 +31,13 @@ __all__ = [
     "build_parts",
     "build_preprocessor",
     "build_store",
+    "check_objective",
     "store_path",
 ]
 
 Rows = npt.NDArray[np.int64]
+
+_TERMS = 7919  # keeps what terms draw apart from what the model draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,25 +212,56 @@ def _local(recipe: Recipe) -> dict[str, Any]:
     return {**(recipe.model.local or Local()).model_dump(), "tokens": tokens}
 
 
-def build_objective(recipe: Recipe) -> tuple[Objective, tuple[LocalReadout, ...]]:
-    """Build the objective, and the local scores that join the global one."""
+def check_objective(recipe: Recipe) -> None:
+    """Refuse an objective that the recipe's model cannot serve, before anything is read or trained.
+
+    Raises:
+        UsageError: no term, or a term that needs what the model lacks.
+    """
+    if not recipe.objective:
+        raise UsageError(f"recipe {recipe.name}: objective has no term: give at least one")
+    for section in recipe.objective:
+        if isinstance(section, LocalTerm):
+            if recipe.model.local is None:
+                raise UsageError(f"recipe {recipe.name}: a local term needs model.local, and it is null")
+        else:
+            refuse_term(section, recipe.name, recipe.model)
+
+
+def build_objective(recipe: Recipe, model: ECGTextModel) -> tuple[Objective, tuple[LocalReadout, ...]]:
+    """Build the objective for ``model``, and the local scores that join the global one.
+
+    The parameters that terms have of their own are drawn from the recipe's seed.
+
+    Raises:
+        UsageError: no term, or a term that needs what the model lacks.
+    """
+    check_objective(recipe)
     parts: list[WeightedTerm] = []
     readouts: list[LocalReadout] = []
-    for section in recipe.objective:
-        term: Term
-        if isinstance(section, LocalTerm):
-            readout = LocalReadout(**section.model_dump(exclude={"kind", "weight", "joins"}))
-            term = LocalAlignment(readout)
-            if section.joins:
-                readouts.append(readout)
-        else:
-            term = InfoNCE() if section.kind == "infonce" else StatementInfoNCE()
-        parts.append(WeightedTerm(term, section.weight))
-    if not parts:
-        raise UsageError(f"recipe {recipe.name}: objective has no term: give at least one")
-    if recipe.model.local is None and any(isinstance(section, LocalTerm) for section in recipe.objective):
-        raise UsageError(f"recipe {recipe.name}: a local term needs model.local, and it is null")
-    return Objective(tuple(parts)), tuple(readouts)
+    term: Term
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed + _TERMS)
+        for section in recipe.objective:
+            if isinstance(section, LocalTerm):
+                term, readout = _local_term(section)
+                if section.joins:
+                    readouts.append(readout)
+            else:
+                term = build_term(section, model)
+            parts.append(WeightedTerm(term, section.weight))
+    return Objective(parts), tuple(readouts)
+
+
+def _local_term(section: LocalTerm) -> tuple[LocalAlignment, LocalReadout]:
+    """A local term and the readout that it trains: what is read out in zero-shot goes to the readout."""
+    readout = LocalReadout(
+        **{name: getattr(section, name) for name in LocalReadout.__dataclass_fields__}  # same names in both
+    )
+    term = LocalAlignment(
+        readout, mode=section.mode, iterations=section.iterations, chunk_mib=section.chunk_mib
+    )
+    return term, readout
 
 
 def build_augmentation(recipe: Recipe) -> Augmentation:

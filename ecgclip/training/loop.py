@@ -68,7 +68,7 @@ class Loop:
         recipe: every choice.
         parts: what is learned from.
         model: on the CPU.
-        objective: what is made small.
+        objective: what is made small, with the parameters that are its own.
         augmentation: of the signals.
         path: the run folder.
         accelerator: processes and device. Batch norm is synchronised between GPUs, not between CPU processes.
@@ -84,7 +84,7 @@ class Loop:
         path: Path,
         accelerator: Accelerator,
     ) -> None:
-        self.recipe, self.parts, self.objective = recipe, parts, objective
+        self.recipe, self.parts = recipe, parts
         self.augmentation, self.path, self.accelerator = augmentation, path, accelerator
         self.device: torch.device = accelerator.device
         self.here = Share(accelerator.process_index, accelerator.num_processes)
@@ -92,11 +92,12 @@ class Loop:
         if self.apart and self.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
             self.apart = False
-        self.model = model.to(self.device)
+        self.model, self.objective = model.to(self.device), objective.to(self.device)
+        self.trained = [*self.model.parameters(), *self.objective.parameters()]
         self.order = Order(len(parts.rows), min(recipe.schedule.batch_size, len(parts.rows)), recipe.seed)
         self.steps = self.order.steps_per_epoch * recipe.schedule.epochs
         self.optimizer = torch.optim.AdamW(
-            _groups(self.model, recipe.optimizer.weight_decay),
+            _groups(self.trained, recipe.optimizer.weight_decay),
             lr=recipe.optimizer.lr,
             betas=(recipe.optimizer.beta_1, recipe.optimizer.beta_2),
             fused=True,
@@ -202,7 +203,7 @@ class Loop:
             micro=self.recipe.schedule.micro_batch or len(batch),
             autocast=self.autocast,
         )
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
+        norm = nn.utils.clip_grad_norm_(self.trained, self.recipe.optimizer.clip)
         value = float(loss)
         for what, number in (("loss", value), ("gradient's norm", float(norm))):
             if not math.isfinite(number):
@@ -223,6 +224,7 @@ class Loop:
             state = {
                 "step": step,
                 "model": self.model.state_dict(),
+                "objective": self.objective.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "average": self.average.state(),
                 "best": self.best,
@@ -235,15 +237,16 @@ class Loop:
         if state is None:
             return 0
         self.model.load_state_dict(state["model"])
+        self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load(state["average"])
         self.best = state["best"]
         return int(state["step"])
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def _groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices; none for biases, norms and scales."""
-    live = [p for p in model.parameters() if p.requires_grad]
+    live = [p for p in parameters if p.requires_grad]
     return [
         {"params": [p for p in live if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in live if p.dim() < 2], "weight_decay": 0.0},

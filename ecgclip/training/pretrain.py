@@ -21,6 +21,7 @@ from .assembly import (
     build_objective,
     build_parts,
     build_store,
+    check_objective,
 )
 from .journal import duration
 from .recipe import Recipe, load_recipe
@@ -87,7 +88,7 @@ class _Pretraining:
     def run(self) -> Run:
         from .loop import Loop
 
-        objective, readouts = build_objective(self.recipe)
+        check_objective(self.recipe)
         store = self._store()
         parts = build_parts(self.recipe, store)
         self._tell_parts(parts)
@@ -100,6 +101,7 @@ class _Pretraining:
         if run.finished:
             return run
         model = build_model(self.recipe, parts.texts)
+        objective, readouts = build_objective(self.recipe, model)
         loop = Loop(
             self.recipe, parts, model, objective, build_augmentation(self.recipe), self.path, self.accelerator
         )
@@ -185,10 +187,11 @@ class _Pretraining:
 
 
 def _keep_bank_texts(model: ECGTextModel) -> None:
-    """Embed the phrases of the shipped banks, so that classifying loads no text tower."""
+    """Embed the phrases of the shipped banks and the model's own findings: classifying loads no text tower."""
     from ecgclip.prompts import BANKS, PromptBank
 
     model.kept_texts = {}
+    model.keep_texts(model.config.reference)
     for name in BANKS:
         model.keep_texts(PromptBank.load(name).texts)
 

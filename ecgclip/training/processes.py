@@ -36,13 +36,19 @@ def gather_rows(rows: Tensor, counts: Sequence[int]) -> Tensor:
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter], processes: int) -> None:
-    """Sum gradients over processes in one message, so that each holds the joined batch's."""
+    """Sum gradients over processes in one message, so that each holds the joined batch's.
+
+    A parameter without a gradient in any process keeps none, as it would in one process.
+    """
     if processes == 1:
         return
     parameters = [p for p in parameters if p.requires_grad]
-    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in parameters])
+    has = torch.stack([p.new_tensor(float(p.grad is not None)) for p in parameters])
+    grads = [(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in parameters]
+    flat = torch.cat([*grads, has])
     dist.all_reduce(flat)
+    there = (flat[-len(parameters) :] > 0).tolist()
     start = 0
-    for p in parameters:
-        p.grad = flat[start : start + p.numel()].view_as(p).clone()
+    for p, present in zip(parameters, there, strict=True):
+        p.grad = flat[start : start + p.numel()].view_as(p).clone() if present else None
         start += p.numel()

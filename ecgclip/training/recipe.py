@@ -8,25 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from ecgclip.errors import UsageError
 
+from .section import Count, Decay, NotNegative, Positive, Section, Share
+from .terms import PEER_TERMS, PeerTerm
 from .yaml import key_lines, read_yaml
 
 __all__ = ["Recipe", "load_recipe"]
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A strict, frozen part of a recipe."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Simulated(Section):
@@ -137,25 +127,24 @@ class Model(Section):
     local: Local | None = Local()
 
 
-class PlainTerm(Section):
-    """A term without settings."""
-
-    kind: Literal["infonce", "statements"]
-    weight: NotNegative = 1.0
-
-
 class LocalTerm(Section):
     """Local alignment at one scale; its plan and score are read out in zero-shot too."""
 
     kind: Literal["local"]
     weight: NotNegative = 0.5
     scale: Literal["token", "beat"] = "beat"
-    plan: Literal["transport", "attention", "maxsim", "logsumexp", "softmax", "uniform"] = "attention"
-    score: Literal["similarity", "mass"] = "similarity"
+    plan: Literal["transport", "attention", "maxsim", "logsumexp", "softmax", "uniform"] = "transport"
+    score: Literal["similarity", "mass", "potential"] = "similarity"
     reg: Positive = 0.05
-    reg_m: Positive | None = 0.05
+    reg_m: NotNegative | None = 0.05
+    reg_m_signal: NotNegative | None = None
     dustbin: Share = 0.5
     dustbin_cost: NotNegative = 1.0
+    text_measure: Literal["report", "batch", "bank"] = "batch"
+    mode: Literal["contrastive", "matched"] = "contrastive"
+    merge: Share = 0.8
+    iterations: Count = 5
+    chunk_mib: Positive = 256.0
     joins: bool = True
 
 
@@ -192,7 +181,7 @@ class Recipe(Section):
     reports: Reports = Reports()
     model: Model = Model()
     start_from: str | None = None
-    objective: tuple[Annotated[PlainTerm | LocalTerm, Field(discriminator="kind")], ...]
+    objective: tuple[Annotated[PeerTerm | LocalTerm, Field(discriminator="kind")], ...]
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -304,7 +293,7 @@ def _known_keys() -> set[str]:
         Bag,
         HuggingFace,
     ]
-    todo += [Local, Model, PlainTerm, LocalTerm, Optimizer, Schedule]
+    todo += [Local, Model, LocalTerm, *PEER_TERMS, Optimizer, Schedule]
     for section in todo:
         found |= set(section.model_fields)
     return found

@@ -3,11 +3,13 @@
 Gao et al. 2021 (arXiv 2101.06983), section 3: the loss of a joined batch needs only its embeddings, so each
 portion is embedded without a graph, the gradient on the embeddings is taken, and the portion is embedded
 again with a graph to carry it on. One portion needs no second pass. Every process takes the whole loss and
-carries back only its own rows, so gradients are summed over processes, not averaged.
+carries back only its own rows, so gradients are summed over processes, not averaged. What the loss itself
+holds, the scales and the terms' own parameters, gets the same gradient in every process: its share is summed.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,11 +19,11 @@ from ecgclip.models import ECGTextModel, LocalEncoded
 from ecgclip.signals import SignalBatch
 
 from .batches import StepTexts
-from .processes import gather_rows, share, sum_gradients
+from .portions import Joined, Tensors
+from .processes import share, sum_gradients
 
 __all__ = ["Share", "loss_and_gradients"]
 
-Tensors = tuple[Tensor, ...]
 Autocast = Callable[[], torch.autocast]
 
 
@@ -37,76 +39,56 @@ class Share:
     rank: int = 0
     processes: int = 1
 
-    def counts(self, total: int) -> list[int]:
-        """Rows of each process out of ``total``."""
-        parts = [share(total, rank, self.processes) for rank in range(self.processes)]
-        return [part.stop - part.start for part in parts]
+    def joined(self, embed: Callable[[slice], Tensors], total: int, micro: int) -> Joined:
+        """Embed this process's part of ``total`` rows, ``micro`` at once, and join all parts."""
+        return Joined(embed, total, micro, self.rank, self.processes)
 
 
-class _Portions:
-    """Embeddings of one side, computed in portions, and the way back."""
+class _Signals:
+    """The recordings' side: what the terms need of it."""
 
-    def __init__(self, embed: Callable[[int], Tensors], count: int) -> None:
-        self._embed = embed
-        if count == 1:
-            self._graph: list[Tensors] | None = [embed(0)]
-            parts = self._graph
-        else:
-            self._graph = None
-            with torch.no_grad():
-                parts = [embed(k) for k in range(count)]
-        self._rows = [len(part[0]) for part in parts]
-        self.values = tuple(_join([part[k].detach() for part in parts]) for k in range(len(parts[0])))
+    def __init__(
+        self, model: ECGTextModel, batch: SignalBatch, keys: Tensor, needs: frozenset[str], autocast: Autocast
+    ) -> None:
+        self._model, self._batch, self._keys, self._autocast = model, batch, keys, autocast
+        self._needs = needs
+        self._seen: LocalEncoded | None = None
+        self._names: list[str] = []
 
-    def backward(self, gradients: Sequence[Tensor | None]) -> None:
-        """Carry ``gradients`` on the joined values back to the parameters."""
-        start = 0
-        for k, rows in enumerate(self._rows):
-            outputs = self._graph[k] if self._graph is not None else self._embed(k)
-            pairs = [
-                (out, grad[start : start + rows][tuple(slice(0, n) for n in out.shape)])
-                for out, grad in zip(outputs, gradients, strict=True)
-                if grad is not None and out.requires_grad
-            ]
-            if pairs:
-                torch.autograd.backward([out for out, _ in pairs], [grad for _, grad in pairs])
-            start += rows
+    def embed(self, rows: slice) -> Tensors:
+        """Embed some of this process's recordings."""
+        with self._autocast():
+            views = self._model.signal_views(
+                self._batch[rows],
+                self._keys[rows],
+                local="local" in self._needs,
+                second="second_view" in self._needs,
+            )
+        found = {"signal": views.z}
+        if views.second is not None:
+            found["second_view"] = views.second
+        if "signal_tokens" in self._needs:
+            found |= {"signal_tokens": views.tokens, "signal_token_mask": views.token_mask}
+        if views.local is not None:
+            self._seen = views.local
+            found |= {
+                name: getattr(views.local, name)
+                for name in ("beats", "tokens", "beat_mask", "token_mask", "beat_times")
+            }
+        self._names = list(found)
+        return tuple(found.values())
 
-
-def _join(parts: list[Tensor]) -> Tensor:
-    """Concatenate rows; the second axis is padded with zeros to the longest."""
-    if parts[0].dim() < 2 or len({part.shape[1] for part in parts}) == 1:
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
-    longest = max(part.shape[1] for part in parts)
-    wide = [part.new_zeros((len(part), longest, *part.shape[2:])) for part in parts]
-    for target, part in zip(wide, parts, strict=True):
-        target[:, : part.shape[1]] = part
-    return torch.cat(wide)
-
-
-def _signal_portions(
-    model: ECGTextModel, batch: SignalBatch, keys: Tensor, micro: int, autocast: Autocast
-) -> tuple[_Portions, list[LocalEncoded | None]]:
-    seen: list[LocalEncoded | None] = []
-
-    def embed(k: int) -> Tensors:
-        rows = slice(k * micro, (k + 1) * micro)
-        with autocast():
-            z, local = model.embed_signal(batch[rows], keys[rows])
-        seen.append(local)
-        if local is None:
-            return (z,)
-        return (z, local.beats, local.tokens, local.beat_mask, local.token_mask, local.beat_times)
-
-    return _Portions(embed, -(-len(batch) // micro)), seen
-
-
-def _text_portions(model: ECGTextModel, texts: Sequence[str], micro: int, autocast: Autocast) -> _Portions:
-    def embed(k: int) -> Tensors:
-        with autocast():
-            return model.embed_text(texts[k * micro : (k + 1) * micro])
-
-    return _Portions(embed, max(1, -(-len(texts) // micro)))
+    def fields(self, joined: Joined) -> dict[str, Any]:
+        """The joined tensors by their names in an ``AlignmentBatch``."""
+        found: dict[str, Tensor] = dict(zip(self._names, joined.leaves, strict=True))
+        if self._seen is None:
+            return {**found, "local": None}
+        local = {
+            name: found.pop(name) for name in ("beats", "tokens", "beat_mask", "token_mask", "beat_times")
+        }
+        times, span = self._seen.token_times, self._seen.token_span
+        seen = LocalEncoded(token_times=times, token_span=span, beat_span=self._seen.beat_span, **local)
+        return {**found, "local": seen}
 
 
 def loss_and_gradients(
@@ -120,7 +102,7 @@ def loss_and_gradients(
     micro: int,
     autocast: Autocast,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Take the loss of a joined batch and leave its gradient in the parameters.
+    """Take the loss of a joined batch and leave its gradient in the parameters of model and objective.
 
     Args:
         model: in training mode, with gradients cleared.
@@ -135,64 +117,62 @@ def loss_and_gradients(
     Returns:
         The loss and its terms, the same in every process.
     """
-    every = list(dict.fromkeys([*texts.reports, *texts.statements]))
-    mine = every[share(len(every), here.rank, here.processes)]
-    signals, seen = _signal_portions(model, batch, keys, micro, autocast)
-    words = _text_portions(model, mine, max(256, micro), autocast)
-    counts, text_counts = here.counts(len(texts.reports)), here.counts(len(every))
-    joined = [_leaf(gather_rows(value, counts)) for value in signals.values]
-    joined_words = [_leaf(gather_rows(value, text_counts)) for value in words.values]
-    loss, terms = objective(_alignment_batch(model, texts, every, joined, joined_words, seen[0]))
-    loss.backward()  # type: ignore[no-untyped-call]
-    for parameter in (model.log_scale, model.local_log_scale):
-        if parameter.grad is not None:
-            parameter.grad /= here.processes
-    own, own_words = (share(n, here.rank, here.processes) for n in (len(texts.reports), len(every)))
-    signals.backward([None if v.grad is None else v.grad[own] for v in joined])
-    words.backward([None if v.grad is None else v.grad[own_words] for v in joined_words])
-    sum_gradients(model.parameters(), here.processes)
-    return loss.detach(), {name: value.detach() for name, value in terms.items()}
-
-
-def _leaf(value: Tensor) -> Tensor:
-    return value.detach().requires_grad_(value.is_floating_point())
-
-
-def _alignment_batch(
-    model: ECGTextModel,
-    texts: StepTexts,
-    every: list[str],
-    signals: list[Tensor],
-    words: list[Tensor],
-    seen: LocalEncoded | None,
-) -> AlignmentBatch:
-    device = words[0].device
-    place = {text: k for k, text in enumerate(every)}
-    reports = torch.tensor([place[text] for text in texts.reports], device=device)
-    statements = torch.tensor([place[text] for text in texts.statements], device=device, dtype=torch.int64)
-    groups = torch.from_numpy(texts.groups).to(device)
-    local = None
-    if seen is not None:
-        _, beats, tokens, beat_mask, token_mask, beat_times = signals
-        local = LocalEncoded(
-            tokens=tokens,
-            token_mask=token_mask,
-            token_times=seen.token_times,
-            token_span=seen.token_span,
-            beats=beats,
-            beat_mask=beat_mask,
-            beat_times=beat_times,
-            beat_span=seen.beat_span,
-        )
-    return AlignmentBatch(
-        signal=signals[0],
-        text=words[0][reports],
-        text_group=groups[:, None] == groups[None, :],
-        has_text=torch.tensor([bool(text) for text in texts.reports], device=device),
-        statements=words[0][statements],
-        local_statements=words[1][statements],
-        says=torch.from_numpy(texts.says).to(device),
-        local=local,
+    needs = objective.needs
+    side = _Signals(model, batch, keys, needs, autocast)
+    signals = here.joined(side.embed, len(texts.reports), micro)
+    words = _words(model, texts, needs, here, max(256, micro), autocast)
+    gathered = AlignmentBatch(
+        **side.fields(signals),
+        **words.fields,
+        says=torch.from_numpy(texts.says).to(keys.device),
         scale=model.log_scale.exp().clamp(max=100.0),
         local_scale=model.local_log_scale.exp().clamp(max=100.0),
     )
+    loss, terms = objective(gathered)
+    loss.backward()
+    for parameter in (model.log_scale, model.local_log_scale, *objective.parameters()):
+        if parameter.grad is not None:
+            parameter.grad /= here.processes
+    for joined in (signals, *words.joined):
+        joined.backward()
+    sum_gradients([*model.parameters(), *objective.parameters()], here.processes)
+    return loss.detach(), {name: value.detach() for name, value in terms.items()}
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The texts' side: leaves to carry gradients back from, and the fields of the batch."""
+
+    joined: Sequence[Joined]
+    fields: dict[str, Any]
+
+
+def _words(
+    model: ECGTextModel, texts: StepTexts, needs: frozenset[str], here: Share, micro: int, autocast: Autocast
+) -> _Words:
+    """Embed each distinct text once; tokens of reports only, since deepening tokens costs most."""
+    statements = texts.statements if "statements" in needs else []
+    bank = model.config.reference if "local_bank" in needs else ()
+    every = list(dict.fromkeys([*texts.reports, *statements, *bank]))
+    mine = every[share(len(every), here.rank, here.processes)]
+
+    def embed(rows: slice) -> Tensors:
+        with autocast():
+            return model.embed_text(mine[rows])
+
+    joined = here.joined(embed, len(every), micro)
+    device = joined.leaves[0].device
+    place = {text: k for k, text in enumerate(every)}
+    reports = torch.tensor([place[text] for text in texts.reports], device=device)
+    said = torch.tensor([place[text] for text in statements], device=device, dtype=torch.int64)
+    groups = torch.from_numpy(texts.groups).to(device)
+    fields: dict[str, Any] = {
+        "text": joined.leaves[0][reports],
+        "text_group": groups[:, None] == groups[None, :],
+        "has_text": torch.tensor([bool(text) for text in texts.reports], device=device),
+        "statements": joined.leaves[0][said],
+        "local_statements": joined.leaves[1][said],
+    }
+    if bank:
+        fields["local_bank"] = joined.leaves[1][[place[text] for text in bank]]
+    return _Words([joined], fields)

@@ -24,6 +24,7 @@ def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):
     store = Store.open(recipe.data.store)
     parts = build_parts(recipe, store)
     model = build_model(recipe, parts.texts).train()
+    objective = build_objective(recipe, model)[0]
     order = Order(len(parts.rows), recipe.schedule.batch_size, recipe.seed)
     _, epoch, positions = next(order.steps(step, step + 1))
     mine = positions[share(len(positions), rank, processes)]
@@ -31,7 +32,7 @@ def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):
     batch = build_augmentation(recipe)(load_batch(store, parts.rows[mine]), keys)
     loss, _ = loss_and_gradients(
         model,
-        build_objective(recipe)[0],
+        objective,
         batch,
         signed(keys),
         parts.texts.step(positions, order.keys(epoch, positions)),
@@ -39,7 +40,8 @@ def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):
         micro=micro or len(batch),
         autocast=lambda: torch.autocast("cpu", enabled=False),
     )
-    return float(loss), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    named = [*model.named_parameters(), *objective.named_parameters(prefix="objective")]
+    return float(loss), {name: p.grad for name, p in named if p.grad is not None}
 
 
 if __name__ == "__main__":

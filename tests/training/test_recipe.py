@@ -8,7 +8,8 @@ from ecgclip.errors import UsageError
 from ecgclip.training import Recipe, load_recipe
 from ecgclip.training.yaml import read_yaml, yaml_value
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
+OBJECTIVES = [path for path in RECIPES if path.parent.name == "objectives"]
 
 GOOD = """\
 name: mine
@@ -45,6 +46,15 @@ def test_shipped_recipes_are_good_and_have_a_header(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("path", OBJECTIVES, ids=[path.stem for path in OBJECTIVES])
+def test_objectives_differ_from_ours_in_the_objective_alone(path):
+    ours = load_recipe(path.parents[1] / "ptbxl.yaml").to_dict()
+    theirs = load_recipe(path).to_dict()
+    assert theirs["model"].pop("local") is None
+    ours["model"].pop("local")
+    assert {key for key in ours if ours[key] != theirs[key]} == {"name", "objective"}
 
 
 def test_a_recipe_outlives_its_own_writing(write):
