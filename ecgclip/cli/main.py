@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 from ecgclip import __version__
 
-from . import doctor, prepare, pretrain, prompts, simulate, zero_shot
+from . import compare, doctor, explain, prepare, pretrain, prompts, simulate, zero_shot
 
 __all__ = ["main"]
 
@@ -27,7 +27,7 @@ class Command(Protocol):
         """Run the command and return the exit status."""
 
 
-COMMANDS: tuple[Command, ...] = (prepare, pretrain, zero_shot, simulate, prompts, doctor)
+COMMANDS: tuple[Command, ...] = (prepare, pretrain, zero_shot, explain, compare, simulate, prompts, doctor)
 
 _EPILOG = """\
 start here:

@@ -12,95 +12,23 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ecgclip.errors import DataError, UsageError
 from ecgclip.training.journal import duration
 from ecgclip.training.recipe import Recipe, load_recipe
 from ecgclip.training.run_folder import write_json
 
-from .rotation_cell import Cell, CellJob, cell_job, run_cell
+from .rotation_cell import CellJob, cell_job, run_cell
+from .rotation_kept import Cell, Rotation
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ecgclip.corpora import Store
 
 __all__ = ["Rotation", "rotate", "rotate_all"]
 
 ALL_FOLDS = tuple(range(1, 11))
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """One variant's cells, one a test fold.
-
-    Attributes:
-        name: of the variant.
-        cells: by test fold.
-    """
-
-    name: str
-    cells: Mapping[int, Cell]
-
-    @classmethod
-    def open(cls, path: str | Path) -> "Rotation":
-        """Open what ``rotate`` wrote: a file that names the cells.
-
-        Raises:
-            DataError: the file is no rotation.
-        """
-        file = Path(path)
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-            cells = {int(fold): Cell(file.parent / where) for fold, where in found["cells"].items()}
-            return cls(str(found["rotation"]), cells)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{file}: is no rotation ({error}): give the JSON file that it wrote") from None
-
-    def scores(self, table: str = "scores") -> "pd.DataFrame":
-        """Scores of all folds, ``scores`` or ``probe``; the column ``fold`` tells them apart."""
-        import pandas as pd
-
-        return pd.concat([self.cells[fold].scores(table) for fold in sorted(self.cells)], ignore_index=True)
-
-    def figures(self) -> dict[str, Any]:
-        """The figures of each fold and their means over folds."""
-        records = {fold: self.cells[fold].record for fold in sorted(self.cells)}
-        return {
-            "folds": {str(fold): _short(record) for fold, record in records.items()},
-            "mean": _mean_of([_short(record) for record in records.values()]),
-        }
-
-
-def _short(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a cell that tables show, flat."""
-    found: dict[str, Any] = {"macro": record["mean"]}
-    found |= {name: each["macro"] for name, each in record["sets"].items()}
-    for group, rows in record["findings"].items():
-        values = [row["auroc"] for row in rows.values() if row["counted"]]
-        found[group] = float(np.mean(values)) if values else None
-        found |= {code: row["auroc"] if row["counted"] else None for code, row in rows.items()}
-    for fraction, row in record["probe"].items():
-        percent = f"{100 * float(fraction):g}"
-        found |= {f"probe-{percent}:{name}": value for name, value in row.items() if name != "mean"}
-        found[f"probe-{percent}"] = row["mean"]
-    for direction, row in record["retrieval"].items():
-        found[f"{direction} recall@10"] = row["recall@10"]
-    return {**found, **{f"seconds:{key}": value for key, value in record["seconds"].items()}}
-
-
-def _mean_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean of each figure over the folds in which it is defined."""
-    found: dict[str, Any] = {}
-    for key in dict.fromkeys(key for row in rows for key in row):
-        values = [row[key] for row in rows if row.get(key) is not None]
-        found[key] = float(np.mean(values)) if values else None
-    return found
 
 
 def rotate(
@@ -195,8 +123,21 @@ class _Stores:
 
         key = json.dumps([recipe.preprocessing.model_dump(), recipe.data.corpus.model_dump()], sort_keys=True)
         if key not in self.known:
-            self.known[key] = build_store(recipe, self.data, preparation_line(self.say))
+            store = build_store(recipe, self.data, preparation_line(self.say))
+            _refuse_patients_in_two_folds(store)
+            self.known[key] = store
         return self.known[key]
+
+
+def _refuse_patients_in_two_folds(store: "Store") -> None:
+    held = store.table.loc[store.table["fold"] > 0, ["patient_id", "fold"]].drop_duplicates()
+    twice = held["patient_id"][held["patient_id"].duplicated()]
+    if len(twice):
+        folds = sorted(held["fold"][held["patient_id"] == twice.iloc[0]])
+        raise DataError(
+            f"{store.path}: {twice.nunique()} patients are in two folds (first: {twice.iloc[0]!r} in "
+            f"{' and '.join(map(str, folds))}): a patient belongs to one fold"
+        )
 
 
 def _run_all(planned: Mapping[tuple[int, str], CellJob], jobs: int, say: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ from ecgclip.training import pretrain
 from ecgclip.training.recipe import Recipe, load_recipe
 from ecgclip.training.run_folder import Run, write_json
 
+from .rotation_kept import DONE, Cell, read_record
 from .rotation_scores import (
     FRACTIONS,
     fold_figures,
@@ -28,13 +29,9 @@ from .rotation_scores import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ecgclip.corpora import Store
 
-__all__ = ["Cell", "CellJob", "cell_job", "fold_parts", "fold_seed", "run_cell"]
-
-_DONE = "cell.json"
+__all__ = ["CellJob", "cell_job", "fold_parts", "fold_seed", "run_cell"]
 
 
 def fold_parts(folds: tuple[int, ...], test: int) -> tuple[tuple[int, ...], int]:
@@ -78,7 +75,7 @@ class CellJob:
     @property
     def finished(self) -> bool:
         """Whether the cell was trained and measured by today's banks and protocol."""
-        done = _read(self.folder / _DONE)
+        done = read_record(self.folder / DONE)
         return done is not None and done.get("protocol") == protocol()
 
 
@@ -120,57 +117,6 @@ def _key(recipe: Recipe, store: "Store") -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A finished cell.
-
-    Attributes:
-        folder: holds ``run/`` (the run folder, checkpoints of the finished training deleted), ``cell.json``,
-            ``scores.parquet`` and ``probe.parquet``.
-    """
-
-    folder: Path
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What ``cell.json`` says.
-
-        Raises:
-            DataError: the cell has not finished.
-        """
-        found = _read(self.folder / _DONE)
-        if found is None:
-            raise DataError(f"{self.folder}: this cell has not finished: run the rotation again to go on")
-        return found
-
-    @property
-    def run(self) -> Run:
-        """The run folder with the model, which did not train on the fold."""
-        return Run(self.folder / "run")
-
-    def scores(self, table: str = "scores") -> "pd.DataFrame":
-        """``scores`` (zero-shot) or ``probe``, one row a recording and label."""
-        import pandas as pd
-
-        try:
-            return pd.read_parquet(self.folder / f"{table}.parquet")
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{self.folder / f'{table}.parquet'}: cannot be read ({error}): delete {_DONE} beside it and "
-                "run the rotation again"
-            ) from None
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: is damaged ({error}): delete it and run the rotation again") from None
-    return found
-
-
 def run_cell(job: CellJob, report: Callable[[str], None] | None = None) -> Cell:
     """Train and measure a cell, or go on with it; a finished one is returned as it is.
 
@@ -187,7 +133,7 @@ def run_cell(job: CellJob, report: Callable[[str], None] | None = None) -> Cell:
     began = time.monotonic()
     record = _measure(job, run, store)
     record["seconds"] = {**_training_seconds(run), "measuring": round(time.monotonic() - began, 1)}
-    write_json(job.folder / _DONE, record)
+    write_json(job.folder / DONE, record)
     for left in ("checkpoints", "tensorboard"):
         shutil.rmtree(run.path / left, ignore_errors=True)
     return Cell(job.folder)
@@ -199,7 +145,6 @@ def _measure(job: CellJob, run: Run, store: "Store") -> dict[str, Any]:
     model = run.model()
     train = store.indices(folds=job.recipe.data.train_folds)
     test = store.indices(folds=[job.fold])
-    _refuse_shared_patients(store, train, test, job.fold)
     scores = zero_shot_scores(model, store, test)
     probe = probe_scores(
         model, store, train, test, seed=fold_seed(job.study_seed, job.fold), fractions=FRACTIONS
@@ -220,18 +165,8 @@ def _measure(job: CellJob, run: Run, store: "Store") -> dict[str, Any]:
         **fold_figures(scores),
         "probe": probe_figures(probe),
         "retrieval": retrieval_figures(model, store, test),
-        "environment": _read(run.path / "environment.json"),
+        "environment": read_record(run.path / "environment.json"),
     }
-
-
-def _refuse_shared_patients(store: "Store", train: Any, test: Any, fold: int) -> None:
-    patients = store.table["patient_id"].to_numpy()
-    both = np.intersect1d(patients[train], patients[test])
-    if both.size:
-        raise DataError(
-            f"{store.path}: {both.size} patients of fold {fold} are in its training folds too (first: "
-            f"{both[0]}): a patient belongs to one fold"
-        )
 
 
 def _training_seconds(run: Run) -> dict[str, float]:

@@ -12,7 +12,7 @@ def folded_store(tmp_path_factory):
     from ecgclip.corpora import prepare, simulate
     from ecgclip.signals import Preprocessor
 
-    corpus = simulate(n=200, seed=5)
+    corpus = simulate(n=160, seed=5)
     table = corpus.table.assign(fold=[k % 4 + 1 for k in range(len(corpus))], split="")
     folder = tmp_path_factory.mktemp("folded") / "store"
     return prepare(replace(corpus, table=table), Preprocessor(), folder, workers=1)
