@@ -143,10 +143,12 @@ def embed_windows(
 ) -> tuple[npt.NDArray[np.float32], LocalEncoded | None]:
     """Embed windows in eval mode and float32: ``(batch, dim)`` and what the local branch says."""
     training = model.training
-    model.eval()
+    if training:
+        model.eval()
     with torch.inference_mode():
         z, local = model.embed_signal(batch.to(model.device))
-    model.train(training)
+    if training:
+        model.train()
     return z.cpu().numpy(), local
 
 
