@@ -1,6 +1,7 @@
 """From recordings to embeddings, by windows and in batches."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,13 +86,19 @@ def window_batches(
         raise UsageError(f"on_error must be 'raise' or 'mark', got {on_error!r}")
     if batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}")
-    fs = source.preprocessor.fs
     if hasattr(source, "read") and hasattr(source, "lengths") and len(source) and batch_size > 1:
         yield from _whole_batches(source, batch_size)
         return
-    parts: list[Prepared] = []
-    owner: list[int] = []
-    for index in range(len(source)):
+    found = _prepared(source, range(len(source)), on_error, errors)
+    batches = _by_window(found, source.preprocessor.fs, batch_size)
+    yield from batches if len(source) <= batch_size else _ahead(batches)
+
+
+def _prepared(
+    source: PreparedSource, indices: Iterable[int], on_error: str, errors: dict[int, str]
+) -> Iterator[tuple[int, Prepared]]:
+    """Recordings one by one with their positions, the unreadable ones marked or raised."""
+    for index in indices:
         try:
             prepared = source.prepared(index)
         except ECGClipError as error:
@@ -99,14 +106,37 @@ def window_batches(
                 raise
             errors[index] = str(error)
             continue
-        for start, stop in windows(prepared.signal.shape[1], fs, WINDOW_S):
-            parts.append(prepared if stop - start == prepared.signal.shape[1] else prepared.cut(start, stop))
+        yield index, prepared
+
+
+def _by_window(
+    found: Iterator[tuple[int, Prepared]], fs: float, batch_size: int
+) -> Generator[WindowBatch, None, None]:
+    """Cut recordings to windows and gather those in batches, in order."""
+    parts: list[Prepared] = []
+    owner: list[int] = []
+    for index, prepared in found:
+        n_times = prepared.signal.shape[1]
+        for start, stop in windows(n_times, fs, WINDOW_S):
+            parts.append(prepared if stop - start == n_times else prepared.cut(start, stop))
             owner.append(index)
             if len(parts) == batch_size:
                 yield WindowBatch(collate(parts, fs), np.array(owner))
                 parts, owner = [], []
     if parts:
         yield WindowBatch(collate(parts, fs), np.array(owner))
+
+
+def _ahead(batches: Generator[WindowBatch, None, None]) -> Iterator[WindowBatch]:
+    """The same batches, the next one made by another thread while the caller computes with the last.
+
+    Reading and filtering keep one core busy about as long as the encoder does.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="ecgclip-prepare") as worker:
+        waiting = worker.submit(next, batches, None)
+        while (batch := waiting.result()) is not None:
+            waiting = worker.submit(next, batches, None)
+            yield batch
 
 
 def _whole_batches(source: PreparedSource, batch_size: int) -> Iterator[WindowBatch]:
@@ -117,18 +147,8 @@ def _whole_batches(source: PreparedSource, batch_size: int) -> Iterator[WindowBa
     for start in range(0, len(short), batch_size):
         rows = short[start : start + batch_size]
         yield WindowBatch(_rows(source, rows), rows)
-    parts: list[Prepared] = []
-    owner: list[int] = []
-    for index in np.flatnonzero(lengths > round(WINDOW_S * fs)):
-        prepared = source.prepared(int(index))
-        for start, stop in windows(prepared.signal.shape[1], fs, WINDOW_S):
-            parts.append(prepared.cut(start, stop))
-            owner.append(int(index))
-            if len(parts) == batch_size:
-                yield WindowBatch(collate(parts, fs), np.array(owner))
-                parts, owner = [], []
-    if parts:
-        yield WindowBatch(collate(parts, fs), np.array(owner))
+    long = np.flatnonzero(lengths > round(WINDOW_S * fs)).tolist()
+    yield from _by_window(((index, source.prepared(index)) for index in long), fs, batch_size)
 
 
 def _rows(source: PreparedSource, rows: npt.NDArray[np.int64]) -> SignalBatch:
