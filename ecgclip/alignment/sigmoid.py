@@ -32,7 +32,7 @@ def statement_overlap(says: Tensor) -> Tensor:
 
 
 class SigmoidPairs(nn.Module):
-    """Every recording with every report as a yes-or-no question (Zhai et al. 2023, equation 1 and section 3.2).
+    """Every recording with every report as a yes-or-no question (Zhai et al. 2023, section 3.2).
 
     ``-1/n sum_ij [y_ij log s(l_ij) + (1 - y_ij) log s(-l_ij)]`` with ``l_ij = t x_i . y_j + b``, ``t`` and ``b``
     learned, from 10 and -10. The published loss has ``y`` in {0, 1}.

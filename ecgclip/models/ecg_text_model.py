@@ -15,7 +15,7 @@ from ecgclip.reports import read_report
 from ecgclip.signals import Preprocessor, SignalBatch
 
 from .config import ModelConfig
-from .encoded import LocalEncoded, SignalViews
+from .encoded import LocalEncoded, SignalViews, TextViews
 from .local import LocalBranch
 from .resnet import ResNet1d
 from .text import BagTextEncoder, PretrainedTextEncoder
@@ -128,11 +128,21 @@ class ECGTextModel(nn.Module):
         Returns:
             Two ``(n, dim)``; the second is the first where the model has no local branch.
         """
-        pooled = self.text_encoder(list(texts), tokens=False).pooled
-        z = F.normalize(self.text_head(pooled).float(), dim=-1)
-        if self.local_text_head is None:
-            return z, z
-        return z, F.normalize(self.local_text_head(pooled).float(), dim=-1)
+        views = self.text_views(texts)
+        return views.z, views.local
+
+    def text_views(self, texts: Sequence[str], *, tokens: bool = False) -> TextViews:
+        """Embed texts, with all that a term of an objective can ask for.
+
+        Args:
+            texts: statements, or statements joined to a report.
+            tokens: whether the encoder's tokens are deepened; left out, they are its bare embeddings.
+        """
+        encoded = self.text_encoder(list(texts), tokens=tokens)
+        z = local = F.normalize(self.text_head(encoded.pooled).float(), dim=-1)
+        if self.local_text_head is not None:
+            local = F.normalize(self.local_text_head(encoded.pooled).float(), dim=-1)
+        return TextViews(z=z, local=local, tokens=encoded.tokens.float(), token_mask=encoded.token_mask)
 
     # -- recordings and words in, numpy out: what people call
 

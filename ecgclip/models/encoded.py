@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["Encoded", "LocalEncoded", "SignalViews"]
+__all__ = ["Encoded", "LocalEncoded", "SignalViews", "TextViews"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,3 +68,20 @@ class SignalViews:
     tokens: Tensor
     token_mask: Tensor
     local: LocalEncoded | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextViews:
+    """All that training can ask of a text's side.
+
+    Attributes:
+        z: ``(n, dim)`` unit vectors.
+        local: ``(n, dim)`` unit vectors of the local space; ``z`` where the model has no local branch.
+        tokens: ``(n, n_tokens, width)`` float32 of the text encoder.
+        token_mask: ``(n, n_tokens)`` bool.
+    """
+
+    z: Tensor
+    local: Tensor
+    tokens: Tensor
+    token_mask: Tensor

@@ -58,15 +58,19 @@ class BagTextEncoder(nn.Module):
 
         Without ``tokens`` they are the bare embeddings: nobody looks at them, and deepening each costs most.
         """
-        coded = self.tokenizer.encode_batch([text.lower() for text in texts])
-        device = self.embed.weight.device
-        shape = (len(coded), len(coded[0].ids) if coded else 0)
-        ids = torch.tensor([c.ids for c in coded], dtype=torch.long, device=device).view(shape)
-        mask = torch.tensor([c.attention_mask for c in coded], dtype=torch.bool, device=device).view(shape)
-        x = self.embed(ids) * mask[:, :, None]
+        ids = self.pieces(texts)
+        mask = ids >= 0
+        x = self.embed(ids.clamp(min=0)) * mask[:, :, None]
         deep = self._deepen(x) * mask[:, :, None] if tokens else x
         bag = x.sum(1) / mask.sum(1, keepdim=True).clamp(min=1).sqrt()
         return _encoded(deep, mask, self._deepen(bag))
+
+    def pieces(self, texts: Sequence[str]) -> Tensor:
+        """Number of each word piece of ``texts``, start and end marked: ``(n, longest)`` int64, -1 beyond a text."""
+        coded = self.tokenizer.encode_batch([text.lower() for text in texts])
+        rows = [[k if real else -1 for k, real in zip(c.ids, c.attention_mask, strict=True)] for c in coded]
+        shape = (len(rows), len(rows[0]) if rows else 0)
+        return torch.tensor(rows, dtype=torch.long, device=self.embed.weight.device).view(shape)
 
     def _deepen(self, x: Tensor) -> Tensor:
         x = self.norm(x)

@@ -150,29 +150,43 @@ class _Words:
 def _words(
     model: ECGTextModel, texts: StepTexts, needs: frozenset[str], here: Share, micro: int, autocast: Autocast
 ) -> _Words:
-    """Embed each distinct text once; tokens of reports only, since deepening tokens costs most."""
+    """Embed each distinct text once; with tokens the reports only, since deepening tokens costs most."""
     statements = texts.statements if "statements" in needs else []
     bank = model.config.reference if "local_bank" in needs else ()
-    every = list(dict.fromkeys([*texts.reports, *statements, *bank]))
-    mine = every[share(len(every), here.rank, here.processes)]
+    reports = list(dict.fromkeys(texts.reports))
+    every = list(dict.fromkeys([*reports, *statements, *bank]))
+    deep = "text_tokens" in needs
+    groups = [(every[: len(reports)], True), (every[len(reports) :], False)] if deep else [(every, False)]
 
-    def embed(rows: slice) -> Tensors:
-        with autocast():
-            return model.embed_text(mine[rows])
+    def side(group: list[str], tokens: bool) -> Joined:
+        mine = group[share(len(group), here.rank, here.processes)]
 
-    joined = here.joined(embed, len(every), micro)
-    device = joined.leaves[0].device
+        def embed(rows: slice) -> Tensors:
+            with autocast():
+                views = model.text_views(mine[rows], tokens=tokens)
+            return (views.z, views.local, *((views.tokens, views.token_mask) if tokens else ()))
+
+        return here.joined(embed, len(group), micro)
+
+    joined = [side(group, tokens) for group, tokens in groups]
+    z, local = (torch.cat([each.leaves[k] for each in joined]) for k in range(2))
+    device = z.device
     place = {text: k for k, text in enumerate(every)}
-    reports = torch.tensor([place[text] for text in texts.reports], device=device)
+    rows = torch.tensor([place[text] for text in texts.reports], device=device)
     said = torch.tensor([place[text] for text in statements], device=device, dtype=torch.int64)
-    groups = torch.from_numpy(texts.groups).to(device)
+    number = torch.from_numpy(texts.groups).to(device)
     fields: dict[str, Any] = {
-        "text": joined.leaves[0][reports],
-        "text_group": groups[:, None] == groups[None, :],
+        "text": z[rows],
+        "text_group": number[:, None] == number[None, :],
         "has_text": torch.tensor([bool(text) for text in texts.reports], device=device),
-        "statements": joined.leaves[0][said],
-        "local_statements": joined.leaves[1][said],
+        "statements": z[said],
+        "local_statements": local[said],
     }
     if bank:
-        fields["local_bank"] = joined.leaves[1][[place[text] for text in bank]]
-    return _Words([joined], fields)
+        fields["local_bank"] = local[[place[text] for text in bank]]
+    if deep:
+        tokens, mask = joined[0].leaves[2:]
+        fields |= {"text_tokens": tokens[rows], "text_token_mask": mask[rows]}
+    if "text_ids" in needs:
+        fields["text_ids"] = model.text_encoder.pieces(texts.reports)
+    return _Words(joined, fields)

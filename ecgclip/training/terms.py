@@ -1,12 +1,25 @@
 """The terms of an objective that a recipe can name, and the objects that they ask for."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from ecgclip.alignment import InfoNCE, SigmoidPairs, StatementInfoNCE, Term, ViewInfoNCE
+from pydantic import Field
+
+from ecgclip.alignment import (
+    Captioning,
+    Clouds,
+    InfoNCE,
+    LearnedBeats,
+    Matching,
+    SigmoidPairs,
+    SoftTargets,
+    StatementInfoNCE,
+    Term,
+    ViewInfoNCE,
+)
 from ecgclip.errors import UsageError
 from ecgclip.models import ECGTextModel
 
-from .section import NotNegative, Positive, Section
+from .section import Count, NotNegative, Positive, Section
 
 if TYPE_CHECKING:
     from .recipe import Model
@@ -21,6 +34,9 @@ __all__ = [
     "build_term",
     "refuse_term",
 ]
+
+
+Width = Annotated[int, Field(ge=4, multiple_of=4)]
 
 
 class InfoNCETerm(Section):
@@ -54,8 +70,63 @@ class ViewsTerm(Section):
     temperature: Positive = 0.07
 
 
-PeerTerm = InfoNCETerm | StatementsTerm | SigmoidTerm | ViewsTerm
-PEER_TERMS: tuple[type[Section], ...] = (InfoNCETerm, StatementsTerm, SigmoidTerm, ViewsTerm)
+class CaptioningTerm(Section):
+    """The report told piece by piece from the signal encoder's tokens."""
+
+    kind: Literal["captioning"]
+    weight: NotNegative = 1.0
+    layers: Count = 2
+    width: Width = 256
+
+
+class LearnedBeatsTerm(Section):
+    """Statements against beats that learned queries look for."""
+
+    kind: Literal["learned_beats"]
+    weight: NotNegative = 1.0
+    queries: Count = 10
+    attention: Positive = 4.0
+    sharpness: Positive = 5.0
+    scale: Positive = 10.0
+
+
+class CloudsTerm(Section):
+    """Transport between the recordings and the reports of the batch."""
+
+    kind: Literal["clouds"]
+    weight: NotNegative = 1.0
+    reg: Positive = 0.05
+
+
+class SoftTargetsTerm(Section):
+    """Soft many-to-many targets between the pairs of the batch, by transport."""
+
+    kind: Literal["soft_targets"]
+    weight: NotNegative = 1.0
+    reg: Positive = 0.15
+
+
+class MatchingTerm(Section):
+    """Do a recording and a report belong together, told from their tokens."""
+
+    kind: Literal["matching"]
+    weight: NotNegative = 1.0
+    layers: Count = 2
+    width: Width = 128
+
+
+PeerTerm = (
+    InfoNCETerm
+    | StatementsTerm
+    | SigmoidTerm
+    | ViewsTerm
+    | CaptioningTerm
+    | LearnedBeatsTerm
+    | CloudsTerm
+    | SoftTargetsTerm
+    | MatchingTerm
+)
+PEER_TERMS: tuple[type[Section], ...] = get_args(PeerTerm)
 
 
 def build_term(section: PeerTerm, model: ECGTextModel) -> Term:
@@ -66,7 +137,40 @@ def build_term(section: PeerTerm, model: ECGTextModel) -> Term:
         return StatementInfoNCE()
     if isinstance(section, SigmoidTerm):
         return SigmoidPairs(targets=section.targets)
-    return ViewInfoNCE(temperature=section.temperature)
+    if isinstance(section, ViewsTerm):
+        return ViewInfoNCE(temperature=section.temperature)
+    if isinstance(section, CloudsTerm):
+        return Clouds(reg=section.reg)
+    if isinstance(section, SoftTargetsTerm):
+        return SoftTargets(reg=section.reg)
+    return _build_on_tokens(section, model)
+
+
+def _build_on_tokens(section: CaptioningTerm | LearnedBeatsTerm | MatchingTerm, model: ECGTextModel) -> Term:
+    """Build a term that looks at the encoders' tokens, for their widths."""
+    signal_width = int(model.signal_encoder.width)
+    if isinstance(section, CaptioningTerm):
+        pieces, longest = model.text_encoder.embed.num_embeddings, int(model.config.text["max_tokens"])
+        return Captioning(
+            pieces=pieces,
+            signal_width=signal_width,
+            width=section.width,
+            layers=section.layers,
+            longest=longest,
+        )
+    if isinstance(section, LearnedBeatsTerm):
+        return LearnedBeats(
+            signal_width=signal_width,
+            dim=model.config.dim,
+            queries=section.queries,
+            attention=section.attention,
+            sharpness=section.sharpness,
+            scale=section.scale,
+        )
+    text_width = int(model.text_encoder.width)
+    return Matching(
+        signal_width=signal_width, text_width=text_width, width=section.width, layers=section.layers
+    )
 
 
 def refuse_term(section: PeerTerm, recipe: str, model: "Model") -> None:
@@ -79,4 +183,9 @@ def refuse_term(section: PeerTerm, recipe: str, model: "Model") -> None:
         raise UsageError(
             f"recipe {recipe}: the views term compares two dropout views, and model.signal.dropout is 0: "
             "give it a share above 0"
+        )
+    if isinstance(section, CaptioningTerm) and model.text.kind != "bag":
+        raise UsageError(
+            f"recipe {recipe}: the captioning term tells the word pieces of model.text.kind bag, and it is "
+            f"{model.text.kind}: use bag or leave the term out"
         )

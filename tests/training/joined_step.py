@@ -1,6 +1,7 @@
 """One step of a joined batch, by one process or by several: its loss and the gradient of every weight.
 
-Started as a script, by itself or under ``accelerate launch``: ``joined_step.py RECIPE.json OUT.pt``.
+Started as a script, by itself or under ``accelerate launch``: ``joined_step.py RECIPES.json OUT.pt``, where the
+recipes are a mapping by name.
 """
 
 import json
@@ -46,11 +47,9 @@ def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):
 
 if __name__ == "__main__":
     accelerator = Accelerator(cpu=True)
+    rank, processes = accelerator.process_index, accelerator.num_processes
     with open(sys.argv[1], encoding="utf-8") as file:
-        found = joined_step(
-            json.load(file), rank=accelerator.process_index, processes=accelerator.num_processes
-        )
-    torch.save(
-        {"found": found, "processes": accelerator.num_processes}, f"{sys.argv[2]}.{accelerator.process_index}"
-    )
+        recipes = json.load(file)
+    found = {name: joined_step(recipe, rank=rank, processes=processes) for name, recipe in recipes.items()}
+    torch.save({"found": found, "processes": processes}, f"{sys.argv[2]}.{rank}")
     accelerator.end_training()

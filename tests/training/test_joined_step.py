@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ecgclip.models import keyed_uniform  # noqa: F401 - the models room loads before the script's fixtures
+from ecgclip.training.yaml import read_yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from joined_step import joined_step
@@ -20,6 +21,15 @@ EVERY_TERM = [
     {"kind": "local", "scale": "beat", "plan": "attention"},
     {"kind": "local", "scale": "token", "plan": "transport", "score": "mass"},
 ]
+
+
+OBJECTIVES = sorted((Path(__file__).parents[2] / "recipes" / "objectives").glob("*.yaml"))
+
+
+def of_a_peer(path, recipe):
+    """The tiny recipe with the objective of a shipped one."""
+    theirs = read_yaml(path)
+    return {**recipe, "objective": theirs["objective"], "model": {**recipe["model"], "local": None}}
 
 
 def same(found, expected, close=1e-5):
@@ -77,15 +87,26 @@ def test_a_vit_without_a_local_branch_can_be_portioned_too(recipe):
     same(joined_step(recipe, micro=3), joined_step(recipe))
 
 
+@pytest.mark.parametrize("path", OBJECTIVES, ids=[path.stem for path in OBJECTIVES])
+def test_every_objective_can_be_portioned(recipe, path):
+    recipe = of_a_peer(path, recipe)
+    found, expected = joined_step(recipe, micro=13), joined_step(recipe)
+    same(found, expected, close=1e-4)
+    for name, value in expected[1].items():
+        if name.startswith("objective."):
+            assert torch.isfinite(value).all(), name
+
+
 @pytest.mark.ddp
 @pytest.mark.parametrize("processes", [2])
 def test_processes_give_the_gradient_of_one(recipe, whole, tmp_path, processes):
-    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    recipes = {"ours": recipe} | {path.stem: of_a_peer(path, recipe) for path in OBJECTIVES}
+    (tmp_path / "recipes.json").write_text(json.dumps(recipes))
     done = subprocess.run(
         [
             sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes),
             "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-            str(Path(__file__).parent / "joined_step.py"), str(tmp_path / "recipe.json"), str(tmp_path / "found.pt"),
+            str(Path(__file__).parent / "joined_step.py"), str(tmp_path / "recipes.json"), str(tmp_path / "found.pt"),
         ],
         capture_output=True,
         text=True,
@@ -94,7 +115,9 @@ def test_processes_give_the_gradient_of_one(recipe, whole, tmp_path, processes):
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    expected = {name: whole if name == "ours" else joined_step(each) for name, each in recipes.items()}
     for rank in range(processes):
         told = torch.load(tmp_path / f"found.pt.{rank}")
         assert told["processes"] == processes
-        same(told["found"], whole, close=2e-3)
+        for name in recipes:
+            same(told["found"][name], expected[name], close=2e-3)
