@@ -11,17 +11,20 @@ import numpy as np
 from ecgclip.errors import UsageError
 from ecgclip.records import ECGRecord
 
-from .paper import COLUMNS, INK, MARGIN_MM, MM_PER_S, ROW_MM, Array, Sheet, draw_sheet, save
+from .paper import COLUMNS, INK, MARGIN_MM, PULSE_MM, ROW_MM, Array, Sheet, draw_sheet, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = ("#1f6fb4", "#c2571a", "#2e8b57", "#8e44ad", "#b8860b", "#c0392b", "#16808f", "#6b6b6b")
-LANE_MM = 9.0
-FOCUS = 4.0
-"""A token with this many times its even share of the mass is marked in full colour."""
-FAINT = 0.25
-"""Marks weaker than this share of a phrase's largest are left off the sheet; the lanes show them all."""
+COLOURS = ("#d1495b", "#2a6f97", "#3a8f5c", "#b5651d", "#7b4fa3", "#00818a", "#8a7a1f", "#5c677d")
+LANE_MM, TEXT_MM, AXIS_MM = 10.5, 3.6, 7.0
+GUIDE, QUIET = "#d9d2ce", "#6f6964"
+WIDEST_S = 0.6
+"""A band is no wider than this, and ends half way to the next token."""
+FROM, FOCUS = 1.8, 4.0
+"""A token is tinted from this many times its even share of a phrase's mass on, and in full from that many."""
+FAINT, FULL = 0.12, 0.40
+"""Opacity at the two."""
 
 
 def plan_sheet(
@@ -31,6 +34,7 @@ def plan_sheet(
     phrases: Sequence[str],
     path: str | PathLike[str] | None = None,
     *,
+    notes: Sequence[str] | None = None,
     token_span: float = 0.2,
     token_leads: Sequence[str] | None = None,
     fs: float | None = None,
@@ -40,11 +44,12 @@ def plan_sheet(
     seconds: float = 10.0,
     dpi: int = 100,
 ) -> Figure:
-    """Draw a recording with a band where each phrase's mass lies, and below it one lane a phrase.
+    """Draw a recording, tinted where the phrases' mass lies, and below it one lane a phrase.
 
-    A lane's bars are the mass of each token over the largest in the plan of that phrase; the number is the
-    share of the phrase's mass that its three heaviest tokens hold. Bands are laid on the strip and on the
-    quarter in which each lead shows that moment, or on the token's own lead where tokens know one.
+    A lane's bars are the mass of each token over the largest in that phrase's column. A moment is tinted in
+    the colour of the phrase that has most mass there, the more the further that mass is above an even share
+    of the phrase's; on the strip and in the quarter in which each lead shows that moment, or on the token's
+    own lead where tokens know one. What is spread over the recording tints nothing; its lane shows it.
 
     Args:
         signal: ``(12, time)`` mV with ``fs``, or a record.
@@ -52,6 +57,7 @@ def plan_sheet(
         token_times: ``(n_tokens,)`` s from the recording's start.
         phrases: one name a column.
         path: PNG, PDF or SVG to write as well.
+        notes: what stands at the right end of each lane; by default where half of the mass lies.
         token_span: width of a band, s.
         token_leads: lead of each token, or None.
         fs: Hz, for an array.
@@ -65,17 +71,26 @@ def plan_sheet(
         UsageError: if the shapes do not fit one another.
     """
     mass, times = _checked(plan, token_times, phrases, token_leads)
-    below = LANE_MM * len(phrases) + MARGIN_MM
+    if notes is not None and len(notes) != len(phrases):
+        raise UsageError(f"{len(notes)} notes for {len(phrases)} phrases")
+    below = LANE_MM * len(phrases) + AXIS_MM
     sheet = draw_sheet(
         signal, fs=fs, title=title, subtitle=subtitle, start=start, seconds=seconds, below=below
     )
+    edges = _edges(times, token_span, token_leads)
+    _tints(sheet, mass, times, edges, token_leads)
+    _guides(sheet, times, below)
     for column, phrase in enumerate(phrases):
-        colour = COLOURS[column % len(COLOURS)]
-        _bands(sheet, mass[:, column], times, token_span, token_leads, colour)
-        _lane(sheet, column, phrase, mass[:, column], times, token_span, colour)
+        note = notes[column] if notes is not None else _where(mass[:, column], times)
+        _lane(sheet, column, (phrase, note), mass[:, column], times, edges)
     if path is not None:
         save(sheet.figure, path, dpi=dpi)
     return sheet.figure
+
+
+def colour_of(column: int) -> str:
+    """Colour of a phrase by its place."""
+    return COLOURS[column % len(COLOURS)]
 
 
 def _checked(
@@ -93,48 +108,90 @@ def _checked(
     return mass, times
 
 
-def _bands(
-    sheet: Sheet, mass: Array, times: Array, span: float, leads: Sequence[str] | None, colour: str
-) -> None:
-    top, total = mass.max(initial=0.0), mass.sum()
-    for index, (weight, time) in enumerate(zip(mass, times, strict=True)):
-        if top <= 0 or weight < FAINT * top or not sheet.start <= time <= sheet.start + sheet.seconds:
-            continue
-        alpha = 0.38 * min(1.0, float(weight / total) * len(mass) / FOCUS)
-        _band(sheet, 3, time, span, colour, alpha)
-        if leads is not None:
-            row, _ = sheet.place(leads[index])
-            _band(sheet, row, time, span, colour, alpha)
-            continue
-        for row in range(len(COLUMNS[0])):
-            _band(sheet, row, time, span, colour, alpha)
+def _edges(times: Array, span: float, leads: Sequence[str] | None) -> Array:
+    """``(n_tokens, 2)`` s: where each token's band begins and ends, so that neighbours do not overlap."""
+    half = min(span, WIDEST_S) / 2
+    edges = np.stack([times - half, times + half], axis=1)
+    moments = np.unique(times)
+    if len(moments) > 1 and leads is None:
+        middle = (moments[1:] + moments[:-1]) / 2
+        place = np.searchsorted(moments, times)
+        edges[:, 0] = np.maximum(edges[:, 0], np.concatenate([[-np.inf], middle])[place])
+        edges[:, 1] = np.minimum(edges[:, 1], np.concatenate([middle, [np.inf]])[place])
+    return edges
 
 
-def _band(sheet: Sheet, row: int, time: float, span: float, colour: str, alpha: float) -> None:
+def _tints(sheet: Sheet, mass: Array, times: Array, edges: Array, leads: Sequence[str] | None) -> None:
+    total = mass.sum(axis=0)
+    focus = mass / np.where(total > 0, total, 1.0) * len(mass)
+    for token, time in enumerate(times):
+        column = int(mass[token].argmax())
+        if not sheet.start <= time <= sheet.start + sheet.seconds or focus[token, column] < FROM:
+            continue
+        share = min(1.0, (focus[token, column] - FROM) / (FOCUS - FROM))
+        rows = [3, *range(len(COLUMNS[0]))] if leads is None else [sheet.place(leads[token])[0], 3]
+        for row in rows:
+            _band(sheet, row, edges[token], colour_of(column), FAINT + (FULL - FAINT) * share)
+
+
+def _band(sheet: Sheet, row: int, edges: Array, colour: str, alpha: float) -> None:
     from matplotlib.patches import Rectangle
 
-    x = max(sheet.x(time - span / 2), sheet.x(sheet.start))
-    width = min(sheet.x(time + span / 2), sheet.x(sheet.start + sheet.seconds)) - x
-    corner = (x, sheet.baseline(row) - 0.4 * ROW_MM)
+    x = max(sheet.x(edges[0]), sheet.x(sheet.start))
+    width = min(sheet.x(edges[1]), sheet.x(sheet.start + sheet.seconds)) - x
+    corner = (x, sheet.baseline(row) - 0.42 * ROW_MM)
     sheet.axes.add_patch(
-        Rectangle(corner, width, 0.9 * ROW_MM, color=colour, alpha=alpha, linewidth=0, zorder=2)
+        Rectangle(corner, width, 0.94 * ROW_MM, color=colour, alpha=alpha, linewidth=0, zorder=2)
     )
 
 
-def _lane(
-    sheet: Sheet, number: int, phrase: str, mass: Array, times: Array, span: float, colour: str
-) -> None:
+def _guides(sheet: Sheet, times: Array, below: float) -> None:
+    """Thin lines that carry each moment down through the lanes, and the seconds at the foot."""
+    foot = -below + AXIS_MM
+    for time in np.unique(times):
+        if sheet.start <= time <= sheet.start + sheet.seconds and len(np.unique(times)) < 40:
+            sheet.axes.plot([sheet.x(time)] * 2, [foot, 0.0], color=GUIDE, linewidth=0.5, zorder=1)
+    for second in range(int(np.ceil(sheet.start)), int(sheet.start + sheet.seconds) + 1):
+        x = sheet.x(second)
+        sheet.axes.plot([x, x], [foot - 1.0, foot], color=QUIET, linewidth=0.6)
+        unit = " s" if second == int(sheet.start + sheet.seconds) else ""
+        sheet.axes.text(x, foot - 4.2, f"{second}{unit}", fontsize=6.5, color=QUIET, ha="center")
+
+
+def _lane(sheet: Sheet, number: int, words: tuple[str, str], mass: Array, times: Array, edges: Array) -> None:
+    """One phrase: its name in its colour, a bar a token, and a note at the right."""
+    from matplotlib.patches import Rectangle
+
+    colour = colour_of(number)
     foot = -LANE_MM * (number + 1)
-    end = sheet.x(sheet.start + sheet.seconds)
-    sheet.axes.plot([sheet.x(sheet.start), end], [foot, foot], color=colour, linewidth=0.6)
-    top, total = mass.max(initial=0.0), mass.sum()
-    if top > 0:
-        inside = (times >= sheet.start) & (times <= sheet.start + sheet.seconds)
-        at = [sheet.x(time) for time in times[inside]]
-        height = mass[inside] / top * (LANE_MM - 4.0)
-        width = min(span, 0.12) * MM_PER_S
-        sheet.axes.bar(at, height, width=width, bottom=foot, color=colour, alpha=0.8)
-    share = float(np.sort(mass)[::-1][:3].sum() / total) if total > 0 else 0.0
-    sheet.axes.text(sheet.x(sheet.start), foot + LANE_MM - 3.2, phrase, fontsize=7.5, color=INK)
-    note = f"{share:.0%} on its three heaviest tokens"
-    sheet.axes.text(end, foot + LANE_MM - 3.2, note, fontsize=6.5, color=INK, ha="right")
+    begin, end = sheet.x(sheet.start), sheet.x(sheet.start + sheet.seconds)
+    sheet.axes.plot([begin, end], [foot, foot], color=colour, linewidth=0.8, zorder=3)
+    square = Rectangle((MARGIN_MM + PULSE_MM - 5.0, foot), 3.0, LANE_MM - TEXT_MM, color=colour, linewidth=0)
+    sheet.axes.add_patch(square)
+    top = mass.max(initial=0.0)
+    for weight, time, (low, high) in zip(mass, times, edges, strict=True):
+        if top <= 0 or not sheet.start <= time <= sheet.start + sheet.seconds:
+            continue
+        width = min(0.16, 0.8 * float(high - low))
+        corner = (sheet.x(time - width / 2), foot)
+        size = (sheet.x(time + width / 2) - corner[0], weight / top * (LANE_MM - TEXT_MM - 0.8))
+        sheet.axes.add_patch(Rectangle(corner, *size, color=colour, linewidth=0, alpha=0.9, zorder=3))
+    style = {"boxstyle": "square,pad=0.12", "facecolor": sheet.figure.get_facecolor(), "edgecolor": "none"}
+    height = foot + LANE_MM - TEXT_MM + 0.5
+    sheet.axes.text(
+        begin + 0.5, height, words[0], fontsize=8, fontweight="bold", color=colour, bbox=style, zorder=4
+    )
+    sheet.axes.text(end, height, words[1], fontsize=7, color=INK, ha="right", bbox=style, zorder=4)
+
+
+def _where(mass: Array, times: Array) -> str:
+    """The fewest tokens that hold half of a phrase's mass, in words."""
+    total = float(mass.sum())
+    if total <= 0:
+        return "no mass"
+    order = np.argsort(-mass)
+    count = int(np.searchsorted(np.cumsum(mass[order]) / total, 0.5)) + 1
+    if count > 3:
+        return f"spread: half of it over {count} of {len(mass)} moments"
+    share = float(mass[order[:count]].sum()) / total
+    return f"{share:.0%} at " + ", ".join(f"{second:.1f} s" for second in np.sort(times[order[:count]]))

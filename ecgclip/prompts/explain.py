@@ -7,26 +7,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from ecgclip.alignment import couple
+from ecgclip.alignment import COMPETITIVE, local_coupling
 from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import LocalReadout, as_source, embed_windows
 from ecgclip.models.inference import WINDOW_S
 from ecgclip.signals import Prepared, collate, windows
 
-from .competing import TEXT_MEASURES, Competing, competing_texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ecgclip.models import ECGTextModel, LocalEncoded
 
-__all__ = ["Explanation", "Looked", "explain", "explain_looked", "look", "readout_of"]
+__all__ = [
+    "TEXT_MEASURES",
+    "Asked",
+    "Explanation",
+    "Looked",
+    "ask",
+    "explain",
+    "explain_looked",
+    "look",
+    "readout_of",
+]
 
 Floats = npt.NDArray[np.float32]
 
-_ITERATIONS = 50  # the plan that the training's few unrolled iterations approach
+TEXT_MEASURES = ("bank", "phrases")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,8 +49,8 @@ class Explanation:
         token_leads: lead of each token, or None where tokens mix all leads.
         beats: ``(n_beats,)`` s, all R-peaks.
         phrases: the phrases.
-        text_measure: the texts that competed: ``phrases`` (these and a dustbin) or ``bank`` (the findings
-            that the model knows as well).
+        text_measure: the texts that competed, with a dustbin: ``bank`` (the findings that the model knows)
+            or ``phrases`` (these alone).
         coupling: the plan's kind.
         scale: ``beat`` or ``token``.
     """
@@ -75,6 +83,21 @@ class Explanation:
         found = np.where(total > 0, self.plan[near].sum(axis=0) / np.where(total > 0, total, 1), np.nan)
         return found.astype(np.float32)
 
+    def places(self, column: int, share: float = 0.5) -> list[tuple[float, float]]:
+        """The fewest tokens that hold some share of a phrase's mass: ``(s, share)`` each, in order of time.
+
+        Args:
+            column: which phrase.
+            share: of its mass.
+        """
+        mass = self.plan[:, column].astype(np.float64)
+        if mass.sum() <= 0:
+            return []
+        part = mass / mass.sum()
+        order = np.argsort(-part, kind="stable")
+        count = int(np.searchsorted(np.cumsum(part[order]), min(share, 1.0 - 1e-9))) + 1
+        return [(float(self.token_times[k]), float(part[k])) for k in sorted(order[:count])]
+
     def to_frame(self) -> "pd.DataFrame":
         """One row a token, one column a phrase, by ``time_s`` and, where tokens know it, ``lead``."""
         import pandas as pd
@@ -99,6 +122,23 @@ class Looked:
     beats: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Phrases and what competes with them.
+
+    Attributes:
+        phrases: in words.
+        vectors: ``(n_phrases, dim)`` unit vectors of the local space.
+        bank: ``(n_bank, dim)`` findings that compete, or None: the phrases do.
+        text_measure: ``bank`` or ``phrases``.
+    """
+
+    phrases: tuple[str, ...]
+    vectors: torch.Tensor
+    bank: torch.Tensor | None
+    text_measure: str
+
+
 def explain(
     model: "ECGTextModel",
     record: Any,
@@ -112,8 +152,8 @@ def explain(
 
     Coupling and temperature are those that the model was trained with, so that what is shown is what the
     loss used. Texts compete only under ``transport`` and ``softmax``; each of the other plans looks at every
-    phrase for itself, whatever the text measure. Phrases that are read as the same finding share its mass
-    in equal parts.
+    phrase for itself, whatever the text measure. Phrases that mean the same compete as one, and each shows
+    the mass of that one.
 
     Args:
         model: a model with a local branch.
@@ -121,9 +161,10 @@ def explain(
         phrases: what to look for.
         scale: ``beat`` or ``token``; by default the first that the model was trained with.
         plan: another coupling than the one the model was trained with, as a control.
-        text_measure: ``phrases`` (they and a dustbin compete) or ``bank`` (the findings that the model
-            knows compete too; those that mean the same as a phrase are left out). By default ``bank`` where
-            the model was trained so, else ``phrases``.
+        text_measure: ``bank`` (the findings that the model knows compete, and each phrase is read at the
+            prices that these leave: what else is asked changes nothing) or ``phrases`` (these compete with
+            one another). By default ``bank``, as in zero-shot, where texts compete and the model
+            keeps findings, else ``phrases``.
 
     Raises:
         UsageError: no phrase, an empty one, several recordings, or an unknown scale, plan or text measure.
@@ -132,14 +173,34 @@ def explain(
     if isinstance(phrases, str) or not phrases:
         raise UsageError("phrases must be a list of at least one finding in words")
     readout = readout_of(model, scale, plan)
-    measure = text_measure or ("bank" if readout.text_measure == "bank" else "phrases")
-    if measure not in TEXT_MEASURES:
-        raise unknown_name("text measure", measure, TEXT_MEASURES)
+    known = readout.plan in COMPETITIVE and bool(model.config.reference)
+    measure = text_measure or ("bank" if known else "phrases")
     source = as_source(record, model.preprocessor)
     if len(source) != 1:
         raise UsageError(f"explain takes one recording, got {len(source)}")
-    texts = competing_texts(model, phrases, measure)
-    return explain_looked(look(model, source.prepared(0)), texts, readout)
+    asked = ask(model, phrases, measure)
+    return explain_looked(look(model, source.prepared(0)), asked, readout)
+
+
+def ask(model: "ECGTextModel", phrases: Sequence[str], text_measure: str) -> Asked:
+    """Embed what is asked for, and what it competes with.
+
+    Raises:
+        UsageError: an empty phrase or an unknown text measure.
+        DataError: the text measure is ``bank`` and the model keeps none.
+    """
+    if text_measure not in TEXT_MEASURES:
+        raise unknown_name("text measure", text_measure, TEXT_MEASURES)
+    vectors = _local_vectors(model, phrases)
+    if text_measure == "phrases":
+        return Asked(tuple(phrases), vectors, None, text_measure)
+    if not model.config.reference:
+        raise DataError("the model keeps no findings that could compete: ask for text_measure='phrases'")
+    return Asked(tuple(phrases), vectors, _local_vectors(model, model.config.reference), text_measure)
+
+
+def _local_vectors(model: "ECGTextModel", texts: Sequence[str]) -> torch.Tensor:
+    return torch.from_numpy(model.text_vectors(texts)[1]).to(model.device)
 
 
 def look(model: "ECGTextModel", prepared: Prepared) -> Looked:
@@ -158,28 +219,20 @@ def look(model: "ECGTextModel", prepared: Prepared) -> Looked:
     return Looked(tuple(parts), prepared.beats.astype(np.float32))
 
 
-def explain_looked(looked: Looked, texts: Competing, readout: LocalReadout) -> Explanation:
-    """Couple a recording that was looked at with competing texts; windows share the mass evenly.
+def explain_looked(looked: Looked, asked: Asked, readout: LocalReadout) -> Explanation:
+    """Couple a recording that was looked at with what is asked; windows share the mass evenly.
 
     A moment that two windows see belongs to the first.
     """
     plans, times, span, seen_until = [], [], 0.0, -np.inf
     for start, local in looked.parts:
-        tokens, mask, at, span = _tokens(local, readout.scale)
         with torch.inference_mode():
-            found = couple(
-                torch.einsum("bnd,md->bnm", tokens, texts.vectors),
-                mask,
-                plan=readout.plan,
-                reg=readout.reg,
-                reg_m=readout.reg_m,
-                dustbin=readout.dustbin,
-                dustbin_cost=readout.dustbin_cost,
-                iterations=_ITERATIONS,
-            )
-        moment = at.cpu().numpy() + start
-        keep = mask[0].cpu().numpy() & (moment > seen_until)
-        plans.append(texts.of_phrases(found.plan[0].cpu().numpy()[keep]))
+            found = local_coupling(local, asked.vectors, readout, bank=asked.bank)
+        mass = found.plan[0].cpu().numpy()
+        at, mask, span = _moments(local, readout.scale, len(mass))
+        moment = at + start
+        keep = mask & (moment > seen_until)
+        plans.append(mass[keep])
         times.append(moment[keep])
         seen_until = max(seen_until, float(moment[keep].max(initial=-np.inf)))
     return Explanation(
@@ -188,18 +241,21 @@ def explain_looked(looked: Looked, texts: Competing, readout: LocalReadout) -> E
         token_span=span,
         token_leads=None,
         beats=looked.beats,
-        phrases=texts.phrases,
-        text_measure=texts.measure,
+        phrases=asked.phrases,
+        text_measure=asked.text_measure,
         coupling=readout.plan,
         scale=readout.scale,
     )
 
 
-def _tokens(local: "LocalEncoded", scale: str) -> tuple[Tensor, Tensor, Tensor, float]:
-    """Tokens, their mask, their times in the window and their span."""
-    if scale == "beat":
-        return local.beats, local.beat_mask, local.beat_times[0], local.beat_span
-    return local.tokens, local.token_mask, local.token_times, local.token_span
+def _moments(local: "LocalEncoded", scale: str, count: int) -> tuple[Floats, npt.NDArray[np.bool_], float]:
+    """Times of the first tokens in the window, which of them are there, and what one sees, s."""
+    times, mask, span = (
+        (local.beat_times[0], local.beat_mask[0], local.beat_span)
+        if scale == "beat"
+        else (local.token_times, local.token_mask[0], local.token_span)
+    )
+    return times[:count].cpu().numpy(), mask[:count].cpu().numpy(), span
 
 
 def readout_of(model: "ECGTextModel", scale: str | None = None, plan: str | None = None) -> LocalReadout:

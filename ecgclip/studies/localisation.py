@@ -17,8 +17,7 @@ from ecgclip.corpora.planting import Planted, plant_in, simulated_with
 from ecgclip.errors import DataError
 from ecgclip.evaluation.bootstrap import patient_weights, percentiles
 from ecgclip.models import LocalReadout
-from ecgclip.prompts.competing import Competing, competing_texts
-from ecgclip.prompts.explain import explain_looked, look, readout_of
+from ecgclip.prompts.explain import ask, explain_looked, look, readout_of
 from ecgclip.signals import Prepared
 
 if TYPE_CHECKING:
@@ -251,13 +250,11 @@ def _shares(
     model: "ECGTextModel", cases: Iterable[Case], readings: Sequence[Reading], phrases: Sequence[str]
 ) -> Iterator[tuple[Case, str, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
     """Each case by each reading: shares of each phrase near the PVC and near the PAC; nothing counts as none."""
-    texts: dict[str, Competing] = {
-        measure: competing_texts(model, phrases, measure) for measure in {r.measure for r in readings}
-    }
+    asked = {measure: ask(model, phrases, measure) for measure in {r.measure for r in readings}}
     for case in cases:
         looked = look(model, case.prepared)
         for reading in readings:
-            found = explain_looked(looked, texts[reading.measure], reading.readout)
+            found = explain_looked(looked, asked[reading.measure], reading.readout)
             at = [
                 np.nan_to_num(found.share_near(case.seconds.get(kind, ()), WITHIN_S))
                 for kind in ("PVC", "PAC")
