@@ -26,6 +26,7 @@ _HOME = {
     "macro_interval": "bootstrap",
     "paired_bootstrap": "bootstrap",
     "patient_weights": "bootstrap",
+    "phrase_kinds": "wording",
     "reliability": "metrics",
     "retrieval_ranks": "retrieval",
     "render_table": "table",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from .retrieval import retrieval_table as retrieval_table
     from .table import auroc_table as auroc_table
     from .table import render_table as render_table
+    from .wording import phrase_kinds as phrase_kinds
 
 
 def __getattr__(name: str) -> Any:

@@ -211,7 +211,7 @@ class ZeroShotClassifier:
         targets: Any = None,
         *,
         method: str = "sigmoid",
-        minimum: int = 5,
+        minimum: int = 3,
         split: str | None = None,
         batch_size: int = 64,
         on_error: str = "raise",

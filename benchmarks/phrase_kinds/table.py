@@ -1,0 +1,94 @@
+"""Measure the kinds of phrase of one run, or write README.md's table from the results files (``--check``: compare).
+
+python benchmarks/phrase_kinds/table.py RUN STORE --out benchmarks/phrase_kinds/results/ptbxl-seed1.json
+python benchmarks/phrase_kinds/table.py
+"""
+
+import argparse
+import json
+import platform
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
+BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
+
+
+def measure(run: str, store: str, out: Path) -> None:
+    """Make the table of one run on the validation part and write it with what it rests on."""
+    from ecgclip import ECGTextModel
+    from ecgclip.corpora import Store
+    from ecgclip.corpora.writing import write_text
+    from ecgclip.evaluation import phrase_kinds
+    from ecgclip.models import model_hash
+
+    model, corpus = ECGTextModel.from_pretrained(run), Store.open(store)
+    table = phrase_kinds(model, corpus, SETS, split="validation")
+    result = {
+        "protocol": "phrase_kinds",
+        "rows": json.loads(table.to_json(orient="index", double_precision=6)),
+        **table.attrs,
+        "model": model_hash(model),
+        "corpus": corpus.name,
+        "corpus_hash": corpus.corpus_hash,
+        "store_hash": corpus.hash,
+        "versions": {name: version(name) for name in ("ecgclip", "torch", "numpy", "scikit-learn")},
+        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        "command": "python benchmarks/phrase_kinds/table.py RUN STORE --out OUT",
+        "date": datetime.now(timezone.utc).date().isoformat(),
+    }
+    write_text(out, json.dumps(result, indent=1) + "\n")
+    print(table.round(3).to_string())
+
+
+def rendered() -> str:
+    """The README's table, one line a kind: means over the results files, and the range of the mean."""
+    files = sorted((HERE / "results").glob("*.json"))
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    lines = [
+        "| phrases | superclass | subclass | form | rhythm | mean | less the default | by reports |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, says in found[0]["says"].items():
+        rows = [each["rows"][kind] for each in found]
+        cells = [_mean(rows, name) for name in (*SETS, "mean", "difference", "by_reports")]
+        cells[5] = "" if kind == "default" else f"{sum(r['difference'] for r in rows) / len(rows):+.3f}"
+        if kind != "default":
+            cells[5] += " (" + ", ".join(f"{row['low']:+.3f} to {row['high']:+.3f}" for row in rows) + ")"
+        note = f"; {rows[0]['fallbacks']} labels have none" if rows[0]["fallbacks"] else ""
+        lines.append(f"| `{kind}`: {says}{note} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mean(rows: list[dict[str, float]], name: str) -> str:
+    return f"{sum(row[name] for row in rows) / len(rows):.3f}"
+
+
+def main() -> int:
+    """Measure, write or check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", nargs="?")
+    parser.add_argument("store", nargs="?")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    if args.run:
+        if args.store is None or args.out is None:
+            parser.error("give RUN, STORE and --out")
+        measure(args.run, args.store, args.out)
+        return 0
+    readme = HERE / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
+    made = text[:before] + "\n" + rendered() + "\n" + text[after:]
+    if args.check:
+        return int(made != text)
+    readme.write_text(made, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
