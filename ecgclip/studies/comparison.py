@@ -15,7 +15,8 @@ import numpy as np
 from ecgclip.errors import DataError, unknown_name
 from ecgclip.evaluation import holm, paired_bootstrap
 
-from .comparison_scores import Paired, paired, read_scores
+from .comparison_means import mean_difference
+from .comparison_scores import Difference, Paired, paired, read_scores
 from .rotation_kept import Rotation
 from .rotation_scores import FINDING_MINIMUM, FINDINGS, MINIMUM, SETS
 
@@ -23,39 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["MEASURES", "Comparison", "Difference", "Measure", "compare", "compare_family"]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A's figure minus B's.
-
-    Attributes:
-        name: what is compared: ``mean``, a label set, ``set: label``, or the other variant of a family.
-        a: figure of A.
-        b: figure of B.
-        difference: a - b.
-        low: lower end of the 95 % interval of the difference.
-        high: upper end.
-        p: two-sided.
-        p_holm: adjusted over the family; None where there is no family.
-        positives: records that carry a label of this row.
-        folds: test folds in which something could be scored.
-        labels: labels that count, summed over folds.
-        skipped: pairs of draw and label left out, the draw having no positive (or no negative).
-    """
-
-    name: str
-    a: float
-    b: float
-    difference: float
-    low: float
-    high: float
-    p: float
-    p_holm: float | None
-    positives: int
-    folds: int
-    labels: int
-    skipped: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +73,7 @@ class Measure:
 
     Attributes:
         title: in tables.
-        table: ``scores`` (zero-shot) or ``probe``.
+        table: ``scores`` (zero-shot), ``probe``, or ``localisation`` (a value a recording, averaged).
         sets: label sets.
         labels: of these sets; all when empty.
         fraction: share of training patients of a probe.
@@ -146,6 +114,7 @@ MEASURES: Mapping[str, Measure] = {
         FINDING_MINIMUM,
     ),
     "PVC": Measure("PVC", "scores", ("ptbxl-form",), ("PVC",), None, FINDING_MINIMUM),
+    "localisation": Measure("mass of PVC on the premature beats over their share of time", "localisation"),
     "probe-1": Measure("linear probe, 1 % of the training patients", "probe", fraction=0.01),
     "probe-10": Measure("linear probe, 10 % of the training patients", "probe", fraction=0.1),
 }
@@ -279,8 +248,12 @@ def compare_family(
     if measure not in MEASURES:
         raise unknown_name("measure", measure, MEASURES)
     asked = MEASURES[measure]
-    mine = asked.read(formulation)
     rows = []
+    if asked.table == "localisation":
+        for name, other in against.items():
+            rows.append(mean_difference(name, formulation, other, draws=draws, seed=seed))
+        return _with_holm(rows)
+    mine = asked.read(formulation)
     for name, other in against.items():
         pair = paired(mine, asked.read(other), (formulation.name, name))
         found = difference(name, pair, minimum=asked.minimum, draws=draws, seed=seed)

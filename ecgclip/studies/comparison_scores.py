@@ -14,9 +14,42 @@ from ecgclip.evaluation.bootstrap import scorable
 
 from .rotation_kept import Rotation
 
-__all__ = ["Paired", "paired", "read_scores"]
+__all__ = ["Difference", "Paired", "paired", "read_scores"]
 
 _COLUMNS = ("record", "patient", "label", "score", "target")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A's figure minus B's.
+
+    Attributes:
+        name: what is compared: ``mean``, a label set, ``set: label``, or the other variant of a family.
+        a: figure of A.
+        b: figure of B.
+        difference: a - b.
+        low: lower end of the 95 % interval of the difference.
+        high: upper end.
+        p: two-sided.
+        p_holm: adjusted over the family; None where there is no family.
+        positives: records that carry a label of this row.
+        folds: test folds in which something could be scored.
+        labels: labels that count, summed over folds.
+        skipped: pairs of draw and label left out, the draw having no positive (or no negative).
+    """
+
+    name: str
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float | None
+    positives: int
+    folds: int
+    labels: int
+    skipped: int
 
 
 @dataclass(frozen=True, eq=False)

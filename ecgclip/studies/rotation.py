@@ -26,7 +26,7 @@ from .rotation_kept import Cell, Rotation
 if TYPE_CHECKING:
     from ecgclip.corpora import Store
 
-__all__ = ["Rotation", "rotate", "rotate_all"]
+__all__ = ["Rotation", "finished_rotation", "open_shared_store", "rotate", "rotate_all"]
 
 ALL_FOLDS = tuple(range(1, 11))
 
@@ -110,6 +110,30 @@ def rotate_all(
     return found
 
 
+def finished_rotation(
+    name: str, recipe: Recipe, store: "Store", *, folds: Iterable[int], seed: int, out: str | Path
+) -> Rotation:
+    """The finished cells of a recipe among some folds, none of them computed now."""
+    jobs = {fold: cell_job(recipe, store, fold=fold, seed=seed, out=Path(out)) for fold in folds}
+    return Rotation(name, {fold: Cell(job.folder) for fold, job in jobs.items() if job.finished})
+
+
+def open_shared_store(
+    recipe: Recipe, data: str | Path | None, report: Callable[[str], None] | None = None
+) -> "Store":
+    """Open the store of a recipe, or prepare it; ``data`` may be a store.
+
+    Raises:
+        DataError: a patient is in two folds, or the data cannot be used.
+    """
+    from ecgclip.training.assembly import build_store
+    from ecgclip.training.pretrain import preparation_line
+
+    store = build_store(recipe, data, preparation_line(report or (lambda line: None)))
+    _refuse_patients_in_two_folds(store)
+    return store
+
+
 class _Stores:
     """The prepared store of each way of preparing, opened or made once."""
 
@@ -118,14 +142,9 @@ class _Stores:
         self.known: dict[str, Store] = {}
 
     def of(self, recipe: Recipe) -> "Store":
-        from ecgclip.training.assembly import build_store
-        from ecgclip.training.pretrain import preparation_line
-
         key = json.dumps([recipe.preprocessing.model_dump(), recipe.data.corpus.model_dump()], sort_keys=True)
         if key not in self.known:
-            store = build_store(recipe, self.data, preparation_line(self.say))
-            _refuse_patients_in_two_folds(store)
-            self.known[key] = store
+            self.known[key] = open_shared_store(recipe, self.data, self.say)
         return self.known[key]
 
 

@@ -21,6 +21,8 @@ from .rotation_kept import DONE, Cell, read_record
 from .rotation_scores import (
     FRACTIONS,
     fold_figures,
+    localisation_figures,
+    localisation_scores,
     probe_figures,
     probe_scores,
     protocol,
@@ -149,7 +151,8 @@ def _measure(job: CellJob, run: Run, store: "Store") -> dict[str, Any]:
     probe = probe_scores(
         model, store, train, test, seed=fold_seed(job.study_seed, job.fold), fractions=FRACTIONS
     )
-    for name, table in (("scores", scores), ("probe", probe)):
+    pointed = localisation_scores(model, store, job.fold)
+    for name, table in (("scores", scores), ("probe", probe), ("localisation", pointed)):
         with whole_file(job.folder / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
     return {
@@ -165,6 +168,7 @@ def _measure(job: CellJob, run: Run, store: "Store") -> dict[str, Any]:
         **fold_figures(scores),
         "probe": probe_figures(probe),
         "retrieval": retrieval_figures(model, store, test),
+        "localisation": localisation_figures(pointed),
         "environment": read_record(run.path / "environment.json"),
     }
 

@@ -26,7 +26,7 @@ class Cell:
 
     Attributes:
         folder: holds ``run/`` (the run folder, checkpoints of the finished training deleted), ``cell.json``,
-            ``scores.parquet`` and ``probe.parquet``.
+            ``scores.parquet``, ``probe.parquet`` and ``localisation.parquet``.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class Cell:
         return Run(self.folder / "run")
 
     def scores(self, table: str = "scores") -> "pd.DataFrame":
-        """``scores`` (zero-shot) or ``probe``, one row a recording and label."""
+        """``scores`` (zero-shot) or ``probe``, one row a recording and label; ``localisation``, a row a recording."""
         import pandas as pd
 
         try:
@@ -128,6 +128,7 @@ def _short(record: Mapping[str, Any]) -> dict[str, Any]:
         values = [row["auroc"] for row in rows.values() if row["counted"]]
         found[group] = float(np.mean(values)) if values else None
         found |= {code: row["auroc"] if row["counted"] else None for code, row in rows.items()}
+    found["localisation"] = record["localisation"]["ratio"]
     for fraction, row in record["probe"].items():
         percent = f"{100 * float(fraction):g}"
         found[f"probe-{percent}"] = row["mean"]

@@ -22,6 +22,8 @@ __all__ = [
     "SETS",
     "encoder_features",
     "fold_figures",
+    "localisation_figures",
+    "localisation_scores",
     "probe_figures",
     "probe_scores",
     "protocol",
@@ -232,4 +234,41 @@ def retrieval_figures(model: "ECGTextModel", store: "Store", rows: Rows) -> dict
     return {
         str(direction): {str(key): float(value) for key, value in row.items()}
         for direction, row in table.iterrows()
+    }
+
+
+def localisation_scores(model: "ECGTextModel", store: "Store", fold: int) -> pd.DataFrame:
+    """How much more of the mass of PVC lies on premature beats than their share of time would have.
+
+    Recordings whose report names a PVC and that have one to four premature beats, the model read out with the
+    coupling and temperature that it was trained with; empty for a model that points at no moments.
+
+    Returns:
+        ``record``, ``patient``, ``fold``, ``value`` (the ratio), ``share`` (of the mass), ``possible`` (the ratio
+        of a perfect pointer).
+    """
+    from .localisation import readings_of, real_cases, real_rows
+
+    rows = []
+    if model.config.readouts:
+        rows = real_rows(model, real_cases(store, [fold]), readings_of(model)[:1])
+    named = {
+        "case": "record",
+        "patient": "patient",
+        "ratio": "value",
+        "share": "share",
+        "possible": "possible",
+    }
+    table: pd.DataFrame = pd.DataFrame(rows, columns=list(named)).rename(columns=named)
+    placed: pd.DataFrame = table.assign(fold=np.int16(fold))
+    return placed
+
+
+def localisation_figures(scores: pd.DataFrame) -> dict[str, float | int | None]:
+    """Mean ratio and share, and over how many recordings."""
+    return {
+        "n": len(scores),
+        "ratio": float(scores["value"].mean()) if len(scores) else None,
+        "share": float(scores["share"].mean()) if len(scores) else None,
+        "possible": float(scores["possible"].mean()) if len(scores) else None,
     }

@@ -1,6 +1,5 @@
 """Comparisons: paired, within folds, and refused where the two sides did not score the same."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -226,8 +225,31 @@ def test_a_probe_averages_its_draws_and_leaves_out_labels_that_a_draw_lacks(tmp_
     assert row.a == pytest.approx(np.mean(folds), abs=1e-12)
 
 
+def test_a_mean_over_recordings_is_paired_too(tmp_path):
+    rng = np.random.default_rng(0)
+    base = long_scores(rng, n=20, labels=("A",))
+    made = {}
+    for name, shift in (("ours", 2.0), ("other", 0.0)):
+        made[name] = write_rotation(tmp_path, name, base)
+        for fold, cell in made[name].cells.items():
+            rows = base[base["fold"] == fold]
+            value = np.arange(len(rows)) * 0.1 + shift + rng.normal(scale=0.1, size=len(rows))
+            rows[["record", "patient", "fold"]].assign(value=value).to_parquet(
+                cell.folder / "localisation.parquet"
+            )
+    row = compare_family(made["ours"], {"other": made["other"]}, "localisation", draws=200)[0]
+    assert row.difference == pytest.approx(2.0, abs=0.1)
+    assert row.difference == pytest.approx(row.a - row.b)
+    assert 1.8 < row.low < row.difference < row.high < 2.2
+    assert row.p_holm == row.p
+    empty = made["other"].cells[1].folder / "localisation.parquet"
+    pd.read_parquet(empty).iloc[:0].to_parquet(empty)
+    with pytest.raises(DataError, match="in different recordings"):
+        compare_family(made["ours"], {"other": made["other"]}, "localisation")
+
+
 def test_measures_name_what_is_there():
     for measure in MEASURES.values():
         assert set(measure.sets) <= set(SETS)
-        assert measure.table == ("scores" if measure.fraction is None else "probe")
-        assert dataclasses.is_dataclass(measure)
+        assert measure.table in ("scores", "probe", "localisation")
+        assert (measure.table == "probe") == (measure.fraction is not None)

@@ -1,0 +1,250 @@
+"""One phase of a study: rotations of its variants, their differences, and one results file that grows with them."""
+
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecgclip.errors import DataError, UsageError
+
+from .comparison import MEASURES, compare_family
+from .rotation import finished_rotation, open_shared_store, rotate_all
+from .rotation_kept import Rotation
+from .rotation_phases import PHASES, Decision, Phase, claim_confirmation, phase_folds
+from .rotation_scores import protocol
+from .rotation_variants import Variant
+
+if TYPE_CHECKING:
+    from ecgclip.corpora import Store
+
+__all__ = ["SHOWN", "confirm", "explore"]
+
+SHOWN = ("macro", "beat", "leads", "localisation", "probe-1", "probe-10")
+"""The measures whose differences an exploring phase computes."""
+
+
+def explore(
+    variants: Mapping[str, Variant],
+    data: str | Path | None,
+    *,
+    out: str | Path,
+    results: str | Path,
+    folds: Iterable[int] | None = None,
+    jobs: int = 1,
+    draws: int = 1000,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Rotate variants over the exploring folds and add them to the results file.
+
+    Args:
+        variants: by name.
+        data: corpus or prepared store.
+        out: folder of the cells.
+        results: the JSON file; variants that it holds already stay there.
+        folds: some of the phase's folds.
+        jobs: cells trained at once.
+        draws: of the patient bootstrap.
+        report: told the progress.
+
+    Raises:
+        UsageError: a fold of the other phase, or variants of different stores.
+        DataError: the data cannot be used, or the results file is of another store.
+    """
+    phase, file = PHASES["explore"], Path(results)
+    store = _one_store(variants, data, report)
+    known = _known(file, store)
+    rotations = _rotate(variants, store, phase, folds, Path(out), jobs, report)
+    found = {
+        **_header(phase, store),
+        "variants": known.get("variants", {}),
+        "differences": known.get("differences", {}),
+    }
+    for name, rotation in rotations.items():
+        found["variants"][name] = _entry(variants[name], rotation)
+    for group in dict.fromkeys(variant.group for variant in variants.values()):
+        found["differences"][group] = _differences(group, variants, rotations, draws)
+    _write(file, found)
+    return found
+
+
+def confirm(
+    variants: Mapping[str, Variant],
+    decision: Decision,
+    data: str | Path | None,
+    *,
+    out: str | Path,
+    results: str | Path,
+    folds: Iterable[int] | None = None,
+    jobs: int = 1,
+    draws: int = 1000,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Rotate the decided variants over the confirming folds, once, and compare the decided families.
+
+    The comparisons are made, and written, when every fold of every variant is there; some of the folds may be run
+    before. The decision is kept in ``<results>.decision.json`` from the first call on.
+
+    Raises:
+        UsageError: a fold of the other phase.
+        DataError: another decision was confirmed before.
+    """
+    phase, file = PHASES["confirm"], Path(results)
+    wanted = {name: variants[name] for name in decision.variants}
+    store = _one_store(wanted, data, report)
+    kept = claim_confirmation(
+        file.with_suffix(".decision.json"),
+        decision,
+        {name: each.recipe for name, each in wanted.items()},
+        store.hash,
+    )
+    rotations = _rotate(wanted, store, phase, folds, Path(out), jobs, report)
+    found = {**_header(phase, store), **kept, "complete": _complete(rotations, phase)}
+    found["variants"] = {name: _entry(wanted[name], rotation) for name, rotation in rotations.items()}
+    if found["complete"]:
+        found["families"] = [
+            {
+                **each.model_dump(),
+                "against": list(each.against),
+                "differences": [
+                    asdict(row)
+                    for row in compare_family(
+                        rotations[each.formulation],
+                        {name: rotations[name] for name in each.against},
+                        each.measure,
+                        draws=draws,
+                    )
+                ],
+            }
+            for each in decision.families
+        ]
+        found["reported"] = _reported(decision, rotations, draws)
+    _write(file, found)
+    return found
+
+
+def _reported(decision: Decision, rotations: Mapping[str, Rotation], draws: int) -> list[dict[str, Any]]:
+    """The first family's formulation against what is only reported, unadjusted."""
+    if not decision.reported:
+        return []
+    first = decision.families[0]
+    others = {name: rotations[name] for name in decision.reported}
+    rows = compare_family(rotations[first.formulation], others, first.measure, draws=draws)
+    return [{**asdict(row), "p_holm": None} for row in rows]
+
+
+def _one_store(
+    variants: Mapping[str, Variant], data: str | Path | None, report: Callable[[str], None] | None
+) -> "Store":
+    """The store that all variants read.
+
+    Raises:
+        UsageError: they do not share one.
+    """
+    first = next(iter(variants.values()))
+    for each in variants.values():
+        for part in ("preprocessing", "data"):
+            if getattr(each.recipe, part) != getattr(first.recipe, part):
+                raise UsageError(
+                    f"variants {first.name} and {each.name} differ in {part}: a study compares on one store"
+                )
+    return open_shared_store(first.recipe, data, report)
+
+
+def _rotate(
+    variants: Mapping[str, Variant],
+    store: "Store",
+    phase: Phase,
+    folds: Iterable[int] | None,
+    out: Path,
+    jobs: int,
+    report: Callable[[str], None] | None,
+) -> dict[str, Rotation]:
+    """Run the cells that are asked for; give for each variant all finished cells of the phase."""
+    root = out / phase.name
+    recipes = {name: each.recipe for name, each in variants.items()}
+    wanted = phase_folds(phase, folds)
+    rotate_all(recipes, store.path, out=root, folds=wanted, seed=phase.seed, jobs=jobs, report=report)
+    return {
+        name: finished_rotation(name, recipe, store, folds=phase.folds, seed=phase.seed, out=root)
+        for name, recipe in recipes.items()
+    }
+
+
+def _complete(rotations: Mapping[str, Rotation], phase: Phase) -> bool:
+    return all(set(rotation.cells) == set(phase.folds) for rotation in rotations.values())
+
+
+def _entry(variant: Variant, rotation: Rotation) -> dict[str, Any]:
+    return {
+        "group": variant.group,
+        "title": variant.title,
+        "note": variant.note,
+        "recipe": variant.recipe.to_dict(),
+        "cells": {str(fold): cell.folder.name for fold, cell in rotation.cells.items()},
+        **rotation.figures(),
+    }
+
+
+def _differences(
+    group: str, variants: Mapping[str, Variant], rotations: Mapping[str, Rotation], draws: int
+) -> dict[str, Any]:
+    """Every variant of a group minus the one that it is held against, where both have the same folds."""
+    members = [each for each in variants.values() if each.group == group]
+    against = members[0].against
+    if against not in rotations:
+        return {"against": against, "measures": {}}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for measure in SHOWN:
+        rows = []
+        for each in members:
+            same = set(rotations[each.name].cells) == set(rotations[against].cells)
+            if each.name == against or not same:
+                continue
+            try:
+                row = compare_family(
+                    rotations[each.name], {against: rotations[against]}, measure, draws=draws
+                )[0]
+            except DataError:  # nothing of this measure can be scored in these folds
+                continue
+            rows.append({**asdict(row), "name": each.name, "p_holm": None})
+        found[measure] = rows
+    return {"against": against, "measures": found}
+
+
+def _header(phase: Phase, store: "Store") -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "phase": phase.name,
+        "folds": list(phase.folds),
+        "study_seed": phase.seed,
+        "corpus": {"name": store.name, "hash": store.corpus_hash, "store": store.hash, "n": len(store)},
+        "protocol": protocol(),
+        "measures": {name: measure.title for name, measure in MEASURES.items()},
+        "command": " ".join(["python", *sys.argv]),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "versions": {name: version(name) for name in ("ecgclip", "torch", "numpy")},
+    }
+
+
+def _known(file: Path, store: "Store") -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if found["corpus"]["store"] != store.hash:
+        raise DataError(
+            f"{file}: holds results of store {found['corpus']['store']}, and this is {store.hash}: write the results "
+            "of another corpus to another file"
+        )
+    return found
+
+
+def _write(file: Path, value: Mapping[str, Any]) -> None:
+    from ecgclip.training.run_folder import write_json
+
+    write_json(file, value)
