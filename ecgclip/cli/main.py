@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 from ecgclip import __version__
 
-from . import compare, doctor, explain, prepare, pretrain, prompts, simulate, zero_shot
+from . import benchmark, compare, doctor, explain, prepare, pretrain, probe, prompts, simulate, zero_shot
 
 __all__ = ["main"]
 
@@ -27,7 +27,18 @@ class Command(Protocol):
         """Run the command and return the exit status."""
 
 
-COMMANDS: tuple[Command, ...] = (prepare, pretrain, zero_shot, explain, compare, simulate, prompts, doctor)
+COMMANDS: tuple[Command, ...] = (
+    prepare,
+    pretrain,
+    zero_shot,
+    probe,
+    benchmark,
+    explain,
+    compare,
+    simulate,
+    prompts,
+    doctor,
+)
 
 _EPILOG = """\
 start here:
@@ -37,7 +48,7 @@ start here:
 """
 
 
-_GOES_ON = ("prepare", "pretrain")
+_GOES_ON = ("prepare", "pretrain", "benchmark", "probe")
 
 
 class _Parser(argparse.ArgumentParser):

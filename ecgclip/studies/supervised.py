@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgclip.corpora import Store, label_set
+from ecgclip.errors import DataError
 from ecgclip.evaluation import auroc_table
 from ecgclip.models import ECGTextModel, ModelConfig, StorePart, window_batches
 from ecgclip.reports import train_wordpiece
@@ -81,21 +82,24 @@ class Supervised:
                 np.maximum.at(found, batch.owner, self.twin(batch.batch).float().numpy())
         return found
 
-    def tables(self, store: Store, rows: Rows, sets: tuple[str, ...] = _SETS) -> dict[str, pd.DataFrame]:
-        """AUROC table of each label set, super-labels by the largest logit of their statements."""
+    def label_scores(self, store: Store, rows: Rows, labels: str) -> npt.NDArray[np.float32]:
+        """Scores ``(n, labels)`` of a label set: the largest logit of the statements that mean the label."""
         scores = self.scores(store, rows)
+        columns = []
+        for code in label_set(labels).codes:
+            members = [k for k, known in enumerate(self.codes) if code in _classes(labels, known)]
+            columns.append(scores[:, members].max(axis=1))
+        return np.stack(columns, axis=1)
+
+    def tables(self, store: Store, rows: Rows, sets: tuple[str, ...] = _SETS) -> dict[str, pd.DataFrame]:
+        """AUROC table of each label set."""
         table = store.table.iloc[rows]
-        place = {code: k for k, code in enumerate(self.codes)}
+        patients = table["patient_id"].to_numpy()
         tables = {}
         for name in sets:
             wanted = label_set(name)
-            columns = []
-            for code in wanted.codes:
-                members = [c for c in self.codes if c in place and code in _classes(name, c)]
-                columns.append(scores[:, [place[c] for c in members]].max(axis=1))
-            tables[name] = auroc_table(
-                np.stack(columns, axis=1), wanted.matrix(table), wanted.codes, table["patient_id"].to_numpy()
-            )
+            scores = self.label_scores(store, rows, name)
+            tables[name] = auroc_table(scores, wanted.matrix(table), wanted.codes, patients)
         return tables
 
 
@@ -111,6 +115,7 @@ def train_supervised(
     rows: Rows,
     *,
     epochs: int | None = None,
+    start: ECGTextModel | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Supervised:
     """Train the twin on all statements of ``ptbxl-all`` by binary cross-entropy.
@@ -120,7 +125,11 @@ def train_supervised(
         store: the prepared store.
         rows: training recordings.
         epochs: instead of the recipe's.
+        start: a model whose encoders the twin starts from; its own weights as drawn unless given.
         report: told the progress, a line now and then.
+
+    Raises:
+        DataError: the encoders of ``start`` are of another shape.
     """
     wanted = label_set("ptbxl-all")
     targets = torch.from_numpy(wanted.matrix(store.table.iloc[rows]).astype(np.float32))
@@ -129,6 +138,8 @@ def train_supervised(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         twin = SupervisedTwin(recipe, len(wanted.codes))
+    if start is not None:
+        _take_weights(twin.encoders, start)
     live = [p for name, p in twin.named_parameters() if "text" not in name]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in live if p.dim() >= 2], "weight_decay": recipe.optimizer.weight_decay},
@@ -158,3 +169,21 @@ def train_supervised(
             report(f"step {step + 1} of {steps} | loss {float(loss.detach()):.4f} | {rate:.0f} records/s")
     average.put(average.state())
     return Supervised(twin, tuple(wanted.codes))
+
+
+def _take_weights(encoders: ECGTextModel, start: ECGTextModel) -> None:
+    """Copy the signal side of a model."""
+    state = {k: v for k, v in start.state_dict().items() if k.startswith(("signal_encoder.", "local."))}
+    try:
+        found = encoders.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        reason = str(error).strip().split("\n")[-1].strip()[:160]
+        raise DataError(
+            f"the model's encoders are not those of its recipe ({reason}): give its own run"
+        ) from None
+    absent = [k for k in found.missing_keys if k.startswith(("signal_encoder.", "local."))]
+    if absent or found.unexpected_keys:
+        raise DataError(
+            f"the model's encoders are not those of its recipe ({len(absent)} weights missing, "
+            f"{len(found.unexpected_keys)} unknown): give its own run"
+        )

@@ -19,7 +19,7 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel
 
-__all__ = ["Run", "claim", "read_checkpoint", "sweep", "write_checkpoint", "write_json"]
+__all__ = ["Run", "claim", "environment", "read_checkpoint", "sweep", "write_checkpoint", "write_json"]
 
 _PLACES = {("data", "store"), ("data", "corpus", "path"), ("data", "workers"), ("start_from",)}
 _STATE = "last.pt"
@@ -105,7 +105,7 @@ def claim(path: Path, recipe: Recipe, fingerprint: Mapping[str, str]) -> bool:
         raise DataError(f"{path}: cannot be made ({error.strerror}): choose another --out") from None
     write_json(path / "recipe.json", recipe.to_dict())
     _write_yaml(path / "recipe.yaml", recipe.to_dict())
-    write_json(path / "environment.json", _environment())
+    write_json(path / "environment.json", environment())
     write_json(mark, wanted)
     sweep(path)
     return False
@@ -143,7 +143,8 @@ def _write_yaml(path: Path, value: Mapping[str, Any]) -> None:
         )
 
 
-def _environment() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
+    """What a run ran on: machine and versions."""
     from importlib.metadata import PackageNotFoundError, version
 
     found: dict[str, Any] = {
@@ -159,6 +160,7 @@ def _environment() -> dict[str, Any]:
         "torch",
         "accelerate",
         "numpy",
+        "scikit-learn",
         "transformers",
         "tokenizers",
         "neurokit2",

@@ -4,8 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Options": "runner",
+    "OutsideEncoder": "encoders",
+    "PROTOCOLS": "protocols",
     "Results": "results",
     "Row": "results",
+    "benchmark": "runner",
     "find_results": "results",
     "read_results": "results",
     "write_results": "results",
@@ -14,11 +18,15 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from .encoders import OutsideEncoder as OutsideEncoder
+    from .protocols import PROTOCOLS as PROTOCOLS
     from .results import Results as Results
     from .results import Row as Row
     from .results import find_results as find_results
     from .results import read_results as read_results
     from .results import write_results as write_results
+    from .runner import Options as Options
+    from .runner import benchmark as benchmark
 
 
 def __getattr__(name: str) -> Any:

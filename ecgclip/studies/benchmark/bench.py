@@ -1,0 +1,179 @@
+"""What every protocol is handed: one model, one part of one corpus, and what was computed already."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ecgclip.corpora import LabelSet, Store, label_set
+from ecgclip.models import ECGTextModel, StorePart, model_hash
+from ecgclip.prompts import ZeroShotClassifier
+
+from .cache import Cache
+from .encoders import Encoder
+from .views import SeenThrough, View
+
+if TYPE_CHECKING:
+    from ecgclip.training.recipe import Recipe
+
+__all__ = ["MEAN_OF", "SETS_OF", "Bench", "Remembering"]
+
+Floats = npt.NDArray[np.floating[Any]]
+
+SETS_OF = {
+    "scp": ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm"),
+    "cpsc2018": ("cpsc2018",),
+    "snomed": ("challenge-2021", "cpsc2018"),
+    "csn": ("csn",),
+}
+"""Label sets of a corpus, by its code system."""
+
+MORE_SETS_OF = {"scp": ("ptbxl-diagnostic", "ptbxl-all")}
+MEAN_OF = SETS_OF["scp"]
+
+
+class Remembering:
+    """A model that computes a batch once: several label sets read the same windows.
+
+    Args:
+        model: the model; everything else is asked of it.
+    """
+
+    def __init__(self, model: ECGTextModel) -> None:
+        self._model = model
+        self._seen: dict[bytes, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def embed_signal(self, batch: Any, keys: Any = None) -> Any:
+        """What the model gives, from memory where the very same batch was seen."""
+        if keys is not None:
+            return self._model.embed_signal(batch, keys)
+        parts = (batch.signal, batch.lead_mask, batch.time_mask, batch.beats, batch.beat_mask)
+        digest = hashlib.blake2b(digest_size=16)
+        for part in parts:
+            digest.update(str(tuple(part.shape)).encode() + part.cpu().contiguous().numpy().tobytes())
+        key = digest.digest()
+        if key not in self._seen:
+            self._seen[key] = self._model.embed_signal(batch)
+        return self._seen[key]
+
+
+@dataclass(eq=False)
+class Bench:
+    """One model (or outside encoder), one part of one corpus.
+
+    Attributes:
+        name: what the model is called.
+        encoder: the frozen encoder of the row ``model``.
+        model: the model; None for an outside encoder, which has no text side.
+        recipe: what it was trained by; None where nobody knows.
+        store: the corpus, prepared for the encoder.
+        split: the part that is scored.
+        sets: label sets to score.
+        marks: what every row of the model says of itself.
+        cache: of embeddings and scores.
+        draws: bootstrap draws.
+        seed: of draws.
+        minimum: positives and negatives that a label needs.
+        probe_draws: draws of training patients.
+        supervised: whether the supervised twin is trained for its row.
+        epochs: of that twin and of fine-tuning; None for the recipe's and the protocol's own.
+        other: a second corpus, prepared alike, for ``transfer``.
+        workers: processes that delineate.
+        report: told the progress.
+        more_sets: label sets that only ``zero_shot`` scores.
+    """
+
+    name: str
+    encoder: Encoder
+    model: ECGTextModel | None
+    recipe: "Recipe | None"
+    store: Store
+    split: str
+    sets: tuple[str, ...]
+    marks: tuple[str, ...]
+    cache: Cache
+    draws: int = 1000
+    seed: int = 0
+    minimum: int = 10
+    probe_draws: int = 3
+    supervised: bool = False
+    epochs: int | None = None
+    other: Store | None = None
+    workers: int = 1
+    report: Callable[[str], None] = print
+    more_sets: tuple[str, ...] = ()
+    _remembering: tuple[str, Remembering] | None = field(default=None, repr=False)
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """Arguments of whatever makes a row."""
+        return {"minimum": self.minimum, "draws": self.draws, "seed": self.seed}
+
+    def rows(self, split: str | None) -> npt.NDArray[np.int64]:
+        """Positions of a part; everything for ``all``."""
+        return np.arange(len(self.store)) if split in (None, "all") else self.store.indices(split=split)
+
+    def table(self, split: str | None = None) -> pd.DataFrame:
+        """The table of a part, by default the scored one."""
+        part: pd.DataFrame = self.store.table.iloc[self.rows(split or self.split)].reset_index(drop=True)
+        return part
+
+    def features(self, encoder: Encoder, store: Store | None = None) -> Floats:
+        """Features ``(n, dim)`` of every recording of the store, from the cache where they are there."""
+        held = store if store is not None else self.store
+        facts = {"encoder": encoder.hash, "store": held.hash, "preprocessor": held.preprocessor.hash}
+
+        def make() -> dict[str, npt.NDArray[Any]]:
+            self.report(f"embeds {len(held)} recordings of {held.name}")
+            return {"features": encoder.features(StorePart(held, np.arange(len(held))))}
+
+        return self.cache.arrays("features", facts, make)["features"]
+
+    def scores(
+        self, labels: str, *, split: str | None = None, view: View | None = None, store: Store | None = None
+    ) -> Floats:
+        """Zero-shot scores ``(n, labels)`` of a part by the shipped bank, from the cache where they are there."""
+        assert self.model is not None
+        held, seen = (store if store is not None else self.store), (view if view is not None else View())
+        part = split or self.split
+        rows = np.arange(len(held)) if part == "all" else held.indices(split=part)
+        facts = {
+            "model": model_hash(self.model),
+            "store": held.hash,
+            "preprocessor": held.preprocessor.hash,
+            "rows": hashlib.sha256(rows.tobytes()).hexdigest()[:12],
+            "view": seen.facts,
+            "labels": labels,
+            "bank": self.classifier(labels).bank.hash,
+        }
+
+        def make() -> dict[str, npt.NDArray[Any]]:
+            source = StorePart(held, rows) if seen.plain else SeenThrough(held, rows, seen)
+            memory = self._memory(f"{held.hash}{part}{seen.facts}")
+            return {"scores": ZeroShotClassifier(memory, labels).decision_function(source)}  # type: ignore[arg-type]
+
+        return self.cache.arrays("scores", facts, make)["scores"]
+
+    def classifier(self, labels: str) -> ZeroShotClassifier:
+        """The shipped bank's classifier of a label set."""
+        assert self.model is not None
+        return ZeroShotClassifier(self.model, labels)
+
+    def targets(self, labels: str, split: str | None = None) -> tuple[LabelSet, npt.NDArray[np.int8]]:
+        """A label set and its truth ``(n, labels)`` on a part."""
+        wanted = label_set(labels)
+        return wanted, wanted.matrix(self.table(split))
+
+    def _memory(self, key: str) -> Remembering:
+        """The model with the memory of one view; the last view's is dropped."""
+        assert self.model is not None
+        if self._remembering is None or self._remembering[0] != key:
+            self._remembering = (key, Remembering(self.model))
+        return self._remembering[1]

@@ -1,0 +1,138 @@
+"""What must not be published: a test that training saw, and labels that are not what they say."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ecgclip.corpora import LabelSet, Store
+from ecgclip.corpora.fingerprints import shared_recordings
+from ecgclip.corpora.label_sets import facts
+from ecgclip.errors import DataError
+
+__all__ = ["refuse_patients", "refuse_seen_in_training", "refuse_shared", "refuse_substring_labels"]
+
+Rows = npt.NDArray[np.int64]
+
+_FEWEST = 5  # records that carry the longer name, before its shorter one beside it says anything
+
+
+def refuse_patients(table: pd.DataFrame, split: str, name: str) -> None:
+    """Refuse a part whose patients are in the training part as well.
+
+    Raises:
+        DataError: naming the first such patient.
+    """
+    if split == "train":
+        raise DataError(f"{name}: the training part is not a test: score validation or test")
+    train = set(table.loc[table["split"] == "train", "patient_id"])
+    part = table if split == "all" else table[table["split"] == split]
+    held = part.loc[part["split"] != "train", "patient_id"]
+    both = sorted(train & set(held))
+    if both:
+        raise DataError(
+            f"{name}: {len(both)} patients are in train and in {split} (first: {both[0]!r}), so the figures would be "
+            "too good: split by patient"
+        )
+
+
+def refuse_shared(first: Store, rows: Rows, second: Store, others: Rows) -> None:
+    """Refuse recordings of ``second`` that are in ``first`` under whatever name.
+
+    Raises:
+        DataError: naming the first pair and how many there are.
+    """
+    found = shared_recordings(first.fingerprints[rows], second.fingerprints[others])
+    if first.path == second.path:
+        found = [each for each in found if rows[each.first] != others[each.second]]
+    if not found:
+        return
+    a = first.table["record_id"].iloc[int(rows[found[0].first])]
+    b = second.table["record_id"].iloc[int(others[found[0].second])]
+    count = len({each.second for each in found})
+    raise DataError(
+        f"{count} of the {len(others)} recordings to be tested were seen in training under another name or in "
+        f"another corpus (for example {b} is {a}): leave them out of the test, or train without them"
+    )
+
+
+def refuse_seen_in_training(run: Path, store: Store, tested: Rows) -> str:
+    """Refuse recordings that the run was pretrained on; return why this could not be checked, empty if it was.
+
+    Raises:
+        DataError: some were.
+    """
+    trained, train = _training_part(run)
+    if trained is None:
+        return "the store that the model was trained on is not at hand"
+    if trained.hash == store.hash:
+        same = np.intersect1d(train, tested)
+        if same.size:
+            raise DataError(
+                f"{same.size} of the {len(tested)} recordings to be tested were seen in training (for example "
+                f"{store.table['record_id'].iloc[int(same[0])]}): choose --split validation or test"
+            )
+        refuse_shared(store, train, store, tested)
+    else:
+        refuse_shared(trained, train, store, tested)
+    return ""
+
+
+def _training_part(run: Path) -> tuple[Store | None, Rows]:
+    """The store that a run was fed, where it lies as its recipe says, and the rows that it learned from."""
+    nothing = np.zeros(0, dtype=np.int64)
+    try:
+        mark = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        data = json.loads((run / "recipe.json").read_text(encoding="utf-8"))["data"]
+    except (OSError, ValueError, KeyError):
+        return None, nothing
+    place = data.get("store")
+    if not place or not (Path(place) / "manifest.json").is_file():
+        return None, nothing
+    found = Store.open(place)
+    if found.hash != mark.get("fed", {}).get("store"):
+        return None, nothing
+    folds = data.get("train_folds")
+    return found, found.indices(folds=folds) if folds else found.indices(split="train")
+
+
+def refuse_substring_labels(labels: LabelSet, table: pd.DataFrame, name: str) -> None:
+    """Refuse a label file made by substring search: every carrier of a long name carries the short one inside it.
+
+    The circulating CSN split files say ventricular bigeminy (VB) wherever there is an AV block (AVB), and so on.
+
+    Raises:
+        DataError: two or more such pairs hold without an exception, naming the first.
+    """
+    if labels.substring or not (table["code_system"] == "label").any():
+        return
+    held = [frozenset(codes) for codes in table["codes"]]
+    always = []
+    for short, long in _pairs(labels.codes):
+        carriers = [codes for codes in held if long in codes]
+        if len(carriers) < _FEWEST:
+            continue
+        if not all(short in codes for codes in carriers):
+            return
+        always.append((short, long, len(carriers)))
+    if len(always) > 1:
+        short, long, count = always[0]
+        raise DataError(
+            f"{name}: its labels look like a substring search: all {count} recordings with {long} are labelled "
+            f"{short} as well, and so for {len(always)} pairs of names; give exact labels, or --labels csn-legacy to "
+            "compare with figures published on such files"
+        )
+
+
+def _pairs(codes: Sequence[str]) -> list[tuple[str, str]]:
+    """Names that lie inside other names of the set and mean something else."""
+    same = facts()["csn_acronyms"]
+    return [
+        (short, long)
+        for short in codes
+        for long in codes
+        if short != long and short in long and not (short in same and same.get(short) == same.get(long))
+    ]

@@ -1,0 +1,45 @@
+"""Fine-tuning: a short training of the whole encoder on the labels, from the model's weights."""
+
+from ecgclip.corpora import label_set
+from ecgclip.studies.benchmark.bench import MEAN_OF, Bench
+from ecgclip.studies.benchmark.ledger import Ledger
+from ecgclip.studies.benchmark.rows import Scored, auroc_rows, mean_of_sets
+from ecgclip.studies.benchmark.twin import labelled_twin
+
+__all__ = ["EPOCHS", "fine_tune"]
+
+EPOCHS = 3
+
+
+def fine_tune(bench: Bench, ledger: Ledger) -> None:
+    """Train the signal side on all statements of the training part for a few epochs, and score the part."""
+    if bench.recipe is None:
+        ledger.leave_out("fine_tune", "no recipe says how to train: give a run folder")
+        return
+    if not (bench.store.table["code_system"] == "scp").all():
+        ledger.leave_out("fine_tune", "it learns PTB-XL's statements, and this corpus carries none")
+        return
+    setting: dict[str, str | int | float | bool] = {"epochs": bench.epochs or EPOCHS}
+    if all(ledger.has(f"model/{labels}/epochs={setting['epochs']}") for labels in bench.sets):
+        return
+    trained = labelled_twin(bench, bench.recipe, start=True, epochs=bench.epochs or EPOCHS)
+    rows, parts = bench.rows(bench.split), []
+    for labels in bench.sets:
+        wanted = label_set(labels)
+        scored = Scored(
+            name="model",
+            labels=labels,
+            codes=wanted.codes,
+            titles=wanted.names,
+            scores=trained.label_scores(bench.store, rows, labels),
+            targets=bench.targets(labels)[1],
+            table=bench.table(),
+            setting=setting,
+            marks=(*bench.marks, "label-supervised"),
+        )
+        ledger.add(auroc_rows(scored, **bench.figures, populations=("all", "all-classes")), scored)
+        parts.append(scored)
+    four = [part for part in parts if part.labels in MEAN_OF]
+    row = mean_of_sets(four, **bench.figures) if len(four) == len(MEAN_OF) else None
+    if row is not None:
+        ledger.add([row])

@@ -1,0 +1,94 @@
+"""Transfer: trained on one corpus, tested on all of another, by a linear probe and zero-shot."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ecgclip.corpora import Store, label_set
+from ecgclip.errors import DataError
+from ecgclip.evaluation import linear_probe
+from ecgclip.studies.benchmark.bench import Bench
+from ecgclip.studies.benchmark.leakage import refuse_shared
+from ecgclip.studies.benchmark.ledger import Ledger
+from ecgclip.studies.benchmark.mapping import label_mapping
+from ecgclip.studies.benchmark.results import LeftOut
+from ecgclip.studies.benchmark.rows import Scored, auroc_rows
+
+__all__ = ["transfer"]
+
+
+def transfer(bench: Bench, ledger: Ledger) -> None:
+    """Probe fitted on the training part of this corpus, every record of the other scored."""
+    other = bench.other
+    if other is None:
+        ledger.leave_out("transfer", "no second corpus to test on: give --to PATH")
+        return
+    refuse_shared(bench.store, bench.rows("train"), other, np.arange(len(other)))
+    systems = sorted(set(bench.store.table["code_system"]) - {"none"})
+    for labels in _sets_of(other):
+        base = _scored(bench, other, labels)
+        if bench.model is None:
+            ledger.leave_out(f"{labels}, zero-shot", "an outside encoder has no text side")
+        elif not ledger.has(base.key):
+            bench.report(f"transfer: {labels}, zero-shot")
+            scores = bench.scores(labels, split="all", store=other)
+            scored = replace(base, scores=scores, bank=bench.classifier(labels).bank.hash)
+            ledger.add(auroc_rows(scored, populations=("all", "all-classes"), **bench.figures), scored)
+        try:
+            mapping = label_mapping(systems[0] if systems else "none", labels)
+        except DataError as error:
+            ledger.leave_out(f"{labels}, linear probe", str(error))
+            continue
+        setting = {"to": other.name, "by": "linear probe"}
+        scored = replace(base, setting=setting, marks=(*bench.marks, "labels of the training part"))
+        if ledger.has(scored.key):
+            continue
+        bench.report(f"transfer: {labels}, linear probe")
+        train = bench.rows("train")
+        features = np.concatenate(
+            [bench.features(bench.encoder)[train], bench.features(bench.encoder, other)]
+        )
+        targets = np.concatenate([mapping.matrix(bench.table("train")), base.targets])
+        patients = [
+            *(f"a/{who}" for who in bench.table("train")["patient_id"]),
+            *(f"b/{who}" for who in base.patients),
+        ]
+        split = ["train"] * len(train) + ["test"] * len(other)
+        found = linear_probe(
+            features,
+            targets,
+            patients,
+            split,
+            codes=base.codes,
+            fractions=(1.0,),
+            seed=bench.seed,
+            minimum=bench.minimum,
+        ).draws[0]
+        absent = [
+            LeftOut(what=code, why="no counterpart or no positive where it is trained")
+            for code in found.absent
+        ]
+        scored = replace(scored, scores=found.scores, left_out=tuple(absent))
+        ledger.add(auroc_rows(scored, populations=("all", "all-classes"), **bench.figures), scored)
+
+
+def _sets_of(store: Store) -> tuple[str, ...]:
+    """Label sets of the other corpus: CPSC's nine first, whatever form it comes in."""
+    systems = set(store.table["code_system"])
+    return ("cpsc2018",) if systems & {"cpsc2018", "snomed"} else ()
+
+
+def _scored(bench: Bench, other: Store, labels: str) -> Scored:
+    wanted = label_set(labels)
+    targets = wanted.matrix(other.table)
+    return Scored(
+        name="model",
+        labels=labels,
+        codes=wanted.codes,
+        titles=wanted.names,
+        scores=np.zeros(targets.shape),
+        targets=targets,
+        table=other.table,
+        setting={"to": other.name, "by": "zero-shot"},
+        marks=bench.marks,
+    )

@@ -1,0 +1,53 @@
+"""Zero-shot: the shipped bank of each label set that the corpus allows, every record of the part."""
+
+from dataclasses import replace
+
+from ecgclip.errors import DataError
+from ecgclip.studies.benchmark.bench import MEAN_OF, Bench
+from ecgclip.studies.benchmark.challenge_calls import challenge_row
+from ecgclip.studies.benchmark.ledger import Ledger
+from ecgclip.studies.benchmark.rows import Scored, auroc_rows, mean_of_sets, row_key
+
+__all__ = ["shipped_scores", "zero_shot"]
+
+
+def zero_shot(bench: Bench, ledger: Ledger) -> None:
+    """Score every label set; the mean of the four PTB-XL sets, and the Challenge's metric where it applies."""
+    parts = []
+    for labels in (*bench.sets, *bench.more_sets):
+        try:
+            scored = shipped_scores(bench, labels)
+        except DataError as error:
+            ledger.leave_out(labels, str(error))
+            continue
+        parts.append(scored)
+        if not ledger.has(scored.key):
+            bench.report(f"zero_shot: {labels}")
+            populations = ("all", "all-classes", "peer population")
+            ledger.add(auroc_rows(scored, **bench.figures, populations=populations), scored)
+        if labels == "challenge-2021" and not ledger.has(row_key("model", labels, {"metric": "challenge"})):
+            challenge_row(bench, scored, ledger)
+    four = [part for part in parts if part.labels in MEAN_OF]
+    if len(four) == len(MEAN_OF) and not ledger.has("model/ptbxl-mean"):
+        row = mean_of_sets(four, **bench.figures)
+        if row is None:
+            ledger.leave_out("ptbxl-mean", "one of the four sets has no label with enough positives")
+        else:
+            ledger.add([replace(row, marks=list(bench.marks))])
+
+
+def shipped_scores(bench: Bench, labels: str, **setting: str | float) -> Scored:
+    """Zero-shot scores of a label set on the scored part, ready for rows."""
+    wanted, targets = bench.targets(labels)
+    return Scored(
+        name="model",
+        labels=labels,
+        codes=wanted.codes,
+        titles=wanted.names,
+        scores=bench.scores(labels),
+        targets=targets,
+        table=bench.table(),
+        setting=setting,
+        bank=bench.classifier(labels).bank.hash,
+        marks=bench.marks,
+    )
