@@ -7,6 +7,7 @@ Each model and study has its own JSON file; what is there already is not measure
 
 import argparse
 import json
+import platform
 import sys
 from pathlib import Path
 
@@ -35,7 +36,24 @@ def measure(model: ECGTextModel, store: Store, name: str, scale: str | None, fol
         rows = study.real_rows(model, study.real_cases(store, folds), readings)
         keys = ["ratio", "possible", "share"]
     figures = {key: study.summary(rows, key, against=CONTROLS) for key in keys}
-    return {"figures": figures, "rows": rows}
+    return {"figures": figures, **columns(rows)}
+
+
+def columns(rows: list[dict]) -> dict:
+    """Every recording's values, by reading and column, in the order of ``cases``."""
+    first = [row for row in rows if row["reading"] == rows[0]["reading"]]
+    keys = [key for key in rows[0] if key not in ("case", "patient", "reading")]
+    values = {
+        reading: {
+            key: [round(float(row[key]), 4) for row in rows if row["reading"] == reading] for key in keys
+        }
+        for reading in dict.fromkeys(row["reading"] for row in rows)
+    }
+    return {
+        "cases": [row["case"] for row in first],
+        "patients": [row["patient"] for row in first],
+        "values": values,
+    }
 
 
 def show(name: str, found: dict) -> None:
@@ -69,9 +87,14 @@ def main() -> None:
             if path.is_file():
                 found = json.loads(path.read_text(encoding="utf-8"))
             else:
-                found = {"command": " ".join(sys.argv), "store": store.hash, "folds": args.folds}
+                found = {
+                    "command": " ".join(sys.argv),
+                    "machine": platform.machine(),
+                    "store": store.hash,
+                    "folds": args.folds,
+                }
                 found |= measure(model, store, each, args.scale, args.folds)
-                write_text(path, json.dumps(found, indent=1) + "\n")
+                write_text(path, json.dumps(found) + "\n")
             show(f"{name}: {each}", found)
 
 

@@ -14,7 +14,6 @@ from ecgclip.models import LocalReadout, as_source, embed_windows
 from ecgclip.models.inference import WINDOW_S
 from ecgclip.signals import Prepared, collate, windows
 
-
 if TYPE_CHECKING:
     import pandas as pd
 

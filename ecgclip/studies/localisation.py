@@ -47,6 +47,7 @@ ENOUGH = 0.6
 EARLY = 0.8
 """A real beat is premature where the RR before it is under this share of the median."""
 _MOST_BEATS = 4
+_CHEAP_DUSTBIN = 0.65
 _NO_ECTOPY = ("PVC", "PAC", "AFIB", "AFLT", "PACE", "SVARR", "BIGU", "TRIGU", "SVTAC", "PSVT", "2AVB", "3AVB")
 
 
@@ -85,7 +86,9 @@ class Case:
 def readings_of(model: "ECGTextModel", scale: str | None = None) -> list[Reading]:
     """How the model was trained, the controls, and transport against the bank and the phrases alone.
 
-    All have the temperature that the model was trained with.
+    All have the temperature that the model was trained with. A dustbin that costs as much as a similarity of
+    zero takes in nothing where only a few phrases compete: the one of the last reading costs as much as a
+    similarity of 0.35.
     """
     own = readout_of(model, scale)
     measure = "bank" if own.plan in ("transport", "softmax") else "phrases"
@@ -98,6 +101,11 @@ def readings_of(model: "ECGTextModel", scale: str | None = None) -> list[Reading
         Reading("transport, bank, tight", tight, "bank"),
         Reading("transport, phrases", replace(own, plan="transport"), "phrases"),
         Reading("transport, phrases, tight", tight, "phrases"),
+        Reading(
+            "transport, phrases, cheap dustbin",
+            replace(own, plan="transport", dustbin_cost=_CHEAP_DUSTBIN),
+            "phrases",
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ from ecgclip import explain
 from ecgclip.alignment import PLANS, couple
 from ecgclip.errors import DataError, UsageError
 from ecgclip.models import ECGTextModel, ModelConfig
+from ecgclip.prompts.explain import Explanation
 from ecgclip.records import LEADS, ECGRecord
 from ecgclip.signals import collate
 
@@ -57,7 +58,7 @@ def test_a_table_of_it(tiny_model, record):
 @pytest.mark.parametrize("scale", ["beat", "token"])
 @pytest.mark.parametrize("plan", PLANS)
 def test_what_is_shown_is_what_the_coupling_gives(two_scales, record, scale, plan):
-    found = explain(two_scales, record, PHRASES, scale=scale, plan=plan)
+    found = explain(two_scales, record, PHRASES, scale=scale, plan=plan, text_measure="phrases")
     (readout,) = two_scales.config.readouts
     with torch.inference_mode():
         _, local = two_scales.embed_signal(collate([two_scales.preprocessor.prepare(record)], 100.0))
@@ -143,3 +144,83 @@ def test_it_can_be_explained_by_a_recording_of_any_form(tiny_model, record):
     listed = explain(tiny_model, [record], PHRASES)
     assert np.array_equal(whole.plan, plain.plan)
     assert np.array_equal(whole.plan, listed.plan)
+
+
+@pytest.fixture(scope="module")
+def knowing(two_scales):
+    """The same model with findings that it knows."""
+    from dataclasses import replace
+
+    known = {
+        "sinus rhythm": 9,
+        "left bundle branch block": 5,
+        "atrial fibrillation": 4,
+        "first degree AV block": 2,
+    }
+    model = ECGTextModel(replace(two_scales.config, familiar=known, bank=()), two_scales.preprocessor).eval()
+    model.load_state_dict(two_scales.state_dict())
+    return model
+
+
+@pytest.mark.parametrize("scale", ["beat", "token"])
+@pytest.mark.parametrize("plan", ["transport", "softmax"])
+def test_every_token_shares_out_its_mass_and_no_more(two_scales, record, scale, plan):
+    found = explain(two_scales, record, PHRASES, scale=scale, plan=plan, text_measure="phrases")
+    even = 1 / len(found.token_times)
+    assert (found.plan.sum(axis=1) <= even + 1e-5).all()  # the rest of each token went to the dustbin
+    assert found.mass.sum() < 1
+    np.testing.assert_allclose(found.mass, found.plan.sum(axis=0))
+
+
+@pytest.mark.parametrize("measure", ["phrases", "bank"])
+def test_the_order_of_phrases_is_the_order_of_columns(knowing, record, measure):
+    one = explain(knowing, record, PHRASES, plan="transport", text_measure=measure)
+    other = explain(knowing, record, PHRASES[::-1], plan="transport", text_measure=measure)
+    np.testing.assert_allclose(one.plan, other.plan[:, ::-1], atol=1e-6)
+
+
+def test_against_the_bank_nothing_else_that_is_asked_matters(knowing, record):
+    alone = explain(knowing, record, PHRASES[:1], plan="transport")
+    beside = explain(knowing, record, PHRASES, plan="transport")
+    assert alone.text_measure == beside.text_measure == "bank"
+    np.testing.assert_allclose(alone.plan[:, 0], beside.plan[:, 0], atol=1e-6)
+    rivals = explain(knowing, record, PHRASES, plan="transport", text_measure="phrases")
+    assert np.abs(rivals.plan[:, 0] - alone.plan[:, 0]).max() > 1e-5
+
+
+def test_two_wordings_of_one_finding_compete_as_one(two_scales, record):
+    words = ["PVC", "sinus rhythm"]
+    both = explain(
+        two_scales, record, [*words, "ventricular extrasystole"], plan="transport", text_measure="phrases"
+    )
+    alone = explain(two_scales, record, words, plan="transport", text_measure="phrases")
+    np.testing.assert_allclose(both.plan[:, :2], alone.plan, atol=1e-5)
+    np.testing.assert_allclose(both.plan[:, 2], both.plan[:, 0], atol=1e-6)
+
+
+def test_a_model_that_knows_no_findings_has_no_bank(two_scales, record):
+    from dataclasses import replace
+
+    bare = ECGTextModel(replace(two_scales.config, familiar={}, bank=()), two_scales.preprocessor).eval()
+    assert explain(bare, record, PHRASES, plan="transport").text_measure == "phrases"
+    with pytest.raises(DataError, match="phrases"):
+        explain(bare, record, PHRASES, plan="transport", text_measure="bank")
+    with pytest.raises(UsageError, match="bank, phrases"):
+        explain(bare, record, PHRASES, text_measure="report")
+
+
+def test_where_the_mass_is():
+    plan = np.array([[0.1, 0.0], [0.6, 0.0], [0.3, 0.0]], dtype=np.float32)
+    found = Explanation(
+        plan=plan, token_times=np.array([1.0, 2.0, 2.25], dtype=np.float32), token_span=0.5, token_leads=None,
+        beats=np.array([1.0, 2.0, 2.25], dtype=np.float32), phrases=("a", "b"), text_measure="phrases",
+        coupling="transport",
+    )  # fmt: skip
+    assert found.places(0) == [(2.0, pytest.approx(0.6))]
+    assert [second for second, _ in found.places(0, 0.8)] == [2.0, 2.25]
+    assert found.places(1) == []
+    near = found.share_near([2.1])
+    assert near[0] == pytest.approx(0.9)
+    assert np.isnan(near[1])
+    assert found.share_near([])[0] == 0
+    assert list(found.to_frame().columns) == ["time_s", "a", "b"]
