@@ -64,13 +64,15 @@ class PhraseMap:
     scored by the mean over its distinct readings (of their scores, or of their embeddings, brought to unit
     length again), each weighted by ``log(1.05 + n)``, where ``n`` counts the training reports that used its
     rarest statement: words that the model never met count for little. A label with parts is scored by ``log
-    mean exp`` over the groups of its parts and its own: any part is enough. Where negations are asked for, the
-    score of the label's negations, a group of its own, is subtracted; a label without any is left as it is.
+    mean exp`` over the groups of its parts and its own, each weighted as its best known reading is: any part is
+    enough, and one that the model never met counts for little. Where negations are asked for, the score of the
+    label's negations, a group of its own, is subtracted; a label without any is left as it is.
 
     Attributes:
         texts: one phrase for each distinct reading.
         mixing: ``(n_phrases, n_groups)`` weights; each column sums to one.
         owner: ``(n_positive_groups,)`` label of each group of phrases, ascending; they come first.
+        share: ``(n_positive_groups,)`` weight of each among those of its label, summing to one.
         against: ``(n_negative_groups,)`` label of each group of negations; they come last.
         by_embedding: whether a group is scored as one text, by the mean of its embeddings.
         center: what other recordings score with findings on the average.
@@ -80,6 +82,7 @@ class PhraseMap:
     texts: list[str]
     mixing: Floats
     owner: npt.NDArray[np.int64]
+    share: Floats
     center: float
     scatter: float
     against: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -117,6 +120,7 @@ class PhraseMap:
             texts=readings.texts,
             mixing=_mixing(groups, len(readings.texts)),
             owner=np.array(owner, dtype=np.int64),
+            share=_share(readings, groups[: len(owner)], owner),
             center=model.config.center,
             scatter=model.config.scatter,
             against=np.array(list(denied), dtype=np.int64),
@@ -147,8 +151,7 @@ class PhraseMap:
         starts = np.flatnonzero(np.diff(self.owner, prepend=-1))
         top = np.maximum.reduceat(groups, starts, axis=1)
         lifted = np.exp(_SHARPNESS * (groups - top[:, self.owner]))
-        counts = np.diff([*starts, len(self.owner)])
-        mean = np.add.reduceat(lifted, starts, axis=1) / counts
+        mean = np.add.reduceat(lifted * self.share, starts, axis=1)
         return (top + np.log(mean) / _SHARPNESS).astype(np.float32)
 
     def standardised(self, scores: Floats) -> Floats:
@@ -174,6 +177,11 @@ def _own(bank: PromptBank, code: str, how: Wording) -> tuple[Phrase, ...]:
     return found
 
 
+def _share(readings: "_Readings", groups: list[Group], owner: list[int]) -> Floats:
+    known = np.array([max(readings.known[row] for row in group) for group in groups])
+    return np.asarray(known / np.bincount(owner, weights=known)[owner], dtype=np.float32)
+
+
 def _mixing(groups: list[Group], n_texts: int) -> Floats:
     mixing = np.zeros((n_texts, len(groups)), dtype=np.float32)
     for column, group in enumerate(groups):
@@ -183,10 +191,11 @@ def _mixing(groups: list[Group], n_texts: int) -> Floats:
 
 
 class _Readings:
-    """Distinct readings of phrases and how familiar each is."""
+    """Distinct readings of phrases, and how well known each is."""
 
     def __init__(self, findings: str, familiar: Mapping[str, int]) -> None:
         self.texts: list[str] = []
+        self.known: list[float] = []
         self._findings, self._familiar = findings, familiar
         self._place: dict[tuple[str, ...], int] = {}
 
@@ -198,7 +207,8 @@ class _Readings:
             if reading not in self._place:
                 self._place[reading] = len(self.texts)
                 self.texts.append(phrase.text)
-            rarest = min(self._familiar.get(statement, 0) for statement in reading)
-            found[self._place[reading]] = math.log(1.0 + _UNSEEN + rarest)
+                rarest = min(self._familiar.get(statement, 0) for statement in reading)
+                self.known.append(math.log(1.0 + _UNSEEN + rarest))
+            found[self._place[reading]] = self.known[self._place[reading]]
         total = sum(found.values())
         return {row: weight / total for row, weight in found.items()}
