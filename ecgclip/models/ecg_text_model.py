@@ -50,6 +50,9 @@ class ECGTextModel(nn.Module):
         preprocessor: turns a recording into model input; it travels with the model.
     """
 
+    precision: str = "float32"
+    """In which recordings are embedded: ``float32``, or ``bfloat16`` where the hardware multiplies in it, faster."""
+
     def __init__(self, config: ModelConfig, preprocessor: Preprocessor) -> None:
         super().__init__()
         if config.findings not in FINDINGS:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecgclip.errors import ECGClipError, UsageError
+from ecgclip.errors import ECGClipError, UsageError, unknown_name
 from ecgclip.signals import Prepared, SignalBatch, collate, windows
 
 from .encoded import LocalEncoded
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 WINDOW_S = 10.0
+PRECISIONS = ("float32", "bfloat16")
 _BY_WINDOW_OF = ("raise", "mark")
 
 
@@ -161,11 +162,18 @@ def _rows(source: PreparedSource, rows: npt.NDArray[np.int64]) -> SignalBatch:
 def embed_windows(
     model: "ECGTextModel", batch: SignalBatch
 ) -> tuple[npt.NDArray[np.float32], LocalEncoded | None]:
-    """Embed windows in eval mode and float32: ``(batch, dim)`` and what the local branch says."""
+    """Embed windows in eval mode and the model's precision: ``(batch, dim)`` and what the local branch says.
+
+    Raises:
+        UsageError: ``model.precision`` is unknown.
+    """
+    if model.precision not in PRECISIONS:
+        raise unknown_name("precision", model.precision, PRECISIONS)
     training = model.training
     if training:
         model.eval()
-    with torch.inference_mode():
+    half = model.precision == "bfloat16"
+    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
         z, local = model.embed_signal(batch.to(model.device))
     if training:
         model.train()

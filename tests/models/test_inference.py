@@ -236,3 +236,30 @@ def test_the_surface_is_importable_without_torch():
     code = "import ecgclip, sys; print('torch' in sys.modules); print(ecgclip.ECGTextModel.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", ECGTextModel.__name__]
+
+
+def test_many_files_in_small_batches_are_embedded_in_order(model, files):
+    """The next batch is made by another thread: order and the place of an unreadable file do not suffer."""
+    paths = [files / name for name in ("r1.hea", "r0.hea", "absent.hea", "s/r2.hea")] * 3
+    found = model.encode_ecg(paths, batch_size=2, on_error="mark")
+    alone = [model.encode_ecg(path)[0] for path in (paths[0], paths[1], paths[3])]
+    assert np.isnan(found[2::4]).all()
+    np.testing.assert_allclose(found[[0, 1, 3]], alone, **CLOSE)
+    np.testing.assert_allclose(found[4:8], found[8:], **CLOSE)
+    with pytest.raises(DataError, match="absent"):
+        model.encode_ecg(paths, batch_size=1)
+
+
+def test_half_precision_is_asked_for_and_stays_close(model, simulated):
+    exact = model.encode_ecg(simulated)
+    model.precision = "bfloat16"
+    try:
+        half = model.encode_ecg(simulated)
+        model.precision = "float16"
+        with pytest.raises(UsageError, match="bfloat16"):
+            model.encode_ecg(simulated)
+    finally:
+        model.precision = "float32"
+    assert half.dtype == np.float32
+    assert 0 < np.abs(half - exact).max() < 0.03
+    np.testing.assert_array_equal(model.encode_ecg(simulated), exact)
