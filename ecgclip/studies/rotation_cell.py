@@ -23,6 +23,7 @@ from .rotation_scores import (
     fold_figures,
     localisation_figures,
     localisation_scores,
+    outside_figures,
     probe_figures,
     probe_scores,
     protocol,
@@ -66,6 +67,8 @@ class CellJob:
         study_seed: seed of the study, which the probes' draws follow too.
         store: the shared prepared store.
         folder: where the cell is kept; its name holds the fold and the hash of recipe, store and reader.
+        fractions: shares of the training patients that are probed.
+        outside: a corpus of CPSC 2018 recordings that is scored too.
     """
 
     recipe: Recipe
@@ -73,29 +76,48 @@ class CellJob:
     study_seed: int
     store: Path
     folder: Path
+    fractions: tuple[float, ...] = FRACTIONS
+    outside: Path | None = None
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What scores follow from beside the model."""
+        outside = None if self.outside is None else self.outside.name
+        return {**protocol(), "fractions": list(self.fractions), "outside": outside}
 
     @property
     def finished(self) -> bool:
         """Whether the cell was trained and measured by today's banks and protocol."""
         done = read_record(self.folder / DONE)
-        return done is not None and done.get("protocol") == protocol()
+        return done is not None and done.get("protocol") == self.protocol
 
 
-def cell_job(recipe: Recipe, store: "Store", *, fold: int, seed: int, out: Path) -> CellJob:
+def cell_job(
+    recipe: Recipe, store: "Store", *, fold: int, seed: int, out: Path, training_seed: int | None = None
+) -> CellJob:
     """Resolve a recipe for one test fold; the same recipe and store are the same cell, whatever its name.
+
+    Args:
+        recipe: of the variant.
+        store: shared by all cells.
+        fold: the test fold.
+        seed: of the study.
+        out: the study's folder.
+        training_seed: with it, the fold before the test fold validates (9 for 10, the usual split) and this is
+            the training's seed; without, the rotation's rule holds for both.
 
     Raises:
         UsageError: the fold is none of the store's.
     """
     folds = tuple(sorted(int(k) for k in store.table["fold"].unique() if k > 0))
-    train, validation = fold_parts(folds, fold)
+    train, validation = fold_parts(folds, fold) if training_seed is None else fold_parts(folds[::-1], fold)
     resolved = load_recipe(
         recipe,
         {
             "name": "cell",
-            "seed": fold_seed(seed, fold),
+            "seed": fold_seed(seed, fold) if training_seed is None else training_seed,
             "data.store": None,
-            "data.train_folds": list(train),
+            "data.train_folds": sorted(train),
             "data.validation_folds": [validation],
         },
     )
@@ -149,7 +171,7 @@ def _measure(job: CellJob, run: Run, store: "Store") -> dict[str, Any]:
     test = store.indices(folds=[job.fold])
     scores = zero_shot_scores(model, store, test)
     probe = probe_scores(
-        model, store, train, test, seed=fold_seed(job.study_seed, job.fold), fractions=FRACTIONS
+        model, store, train, test, seed=fold_seed(job.study_seed, job.fold), fractions=job.fractions
     )
     pointed = localisation_scores(model, store, job.fold)
     for name, table in (("scores", scores), ("probe", probe), ("localisation", pointed)):
@@ -164,7 +186,8 @@ def _measure(job: CellJob, run: Run, store: "Store") -> dict[str, Any]:
         "corpus": store.corpus_hash,
         "model": model_hash(model),
         "n": {"train": len(train), "test": len(test)},
-        "protocol": protocol(),
+        "protocol": job.protocol,
+        "outside": None if job.outside is None else outside_figures(model, job.outside),
         **fold_figures(scores),
         "probe": probe_figures(probe),
         "retrieval": retrieval_figures(model, store, test),

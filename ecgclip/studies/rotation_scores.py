@@ -1,6 +1,7 @@
 """What one finished model is measured by on one test fold: scores, probes and retrieval, kept record by record."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +21,10 @@ __all__ = [
     "FRACTIONS",
     "MINIMUM",
     "SETS",
-    "encoder_features",
     "fold_figures",
     "localisation_figures",
     "localisation_scores",
+    "outside_figures",
     "probe_figures",
     "probe_scores",
     "protocol",
@@ -130,32 +131,10 @@ def _findings(sets: Mapping[str, Any], name: str, codes: Sequence[str]) -> dict[
     return found
 
 
-def encoder_features(model: "ECGTextModel", store: "Store", rows: Rows) -> npt.NDArray[np.float32]:
-    """Pooled features ``(n, width)`` of the frozen signal encoder, before its head; the mean over windows."""
-    import torch
-
-    from ecgclip.models import StorePart, window_batches
-
-    total: npt.NDArray[np.float32] | None = None
-    seen = np.zeros((len(rows), 1), dtype=np.float32)
-    model.eval()
-    for part in window_batches(StorePart(store, rows), batch_size=128, on_error="raise", errors={}):
-        batch = part.batch.to(model.device)
-        with torch.inference_mode():
-            encoded = model.signal_encoder(batch.signal, batch.lead_mask, batch.time_mask, None)
-        pooled = encoded.pooled.float().cpu().numpy()
-        if total is None:
-            total = np.zeros((len(rows), pooled.shape[1]), dtype=np.float32)
-        np.add.at(total, part.owner, pooled)
-        np.add.at(seen, part.owner, 1.0)
-    assert total is not None, "a fold is never empty"
-    return np.asarray(total / seen, dtype=np.float32)
-
-
 def probe_scores(
     model: "ECGTextModel", store: "Store", train: Rows, test: Rows, *, seed: int, fractions: Sequence[float]
 ) -> pd.DataFrame:
-    """Logits of linear probes on shares of the training patients, three draws a share.
+    """Logits of linear probes on shares of the training patients, three draws a share, on the benchmark's features.
 
     The draws follow from the seed and the labels, so that every variant of a fold meets the same patients.
 
@@ -163,9 +142,12 @@ def probe_scores(
         As `zero_shot_scores`, with ``fraction`` and ``draw``. A label without a positive in the draw is absent.
     """
     from ecgclip.corpora import label_set
+    from ecgclip.models import StorePart
+
+    from .benchmark.encoders import ModelEncoder
 
     rows = np.concatenate([train, test])
-    features = encoder_features(model, store, rows)
+    features = ModelEncoder(model).features(StorePart(store, rows))
     table = store.table.iloc[rows]
     split = np.array(["train"] * len(train) + ["test"] * len(test))
     patients = table["patient_id"].to_numpy()
@@ -272,3 +254,30 @@ def localisation_figures(scores: pd.DataFrame) -> dict[str, float | int | None]:
         "share": float(scores["share"].mean()) if len(scores) else None,
         "possible": float(scores["possible"].mean()) if len(scores) else None,
     }
+
+
+def outside_figures(model: "ECGTextModel", data: Path) -> dict[str, Any]:
+    """Zero-shot AUROC over the classes of CPSC 2018 on a corpus that no training saw, every recording of it.
+
+    ``macro`` averages the classes with enough positives, ``all-classes`` all that have one.
+
+    Raises:
+        DataError: the corpus cannot be read, or one of its recordings.
+    """
+    from ecgclip.corpora import open_corpus
+    from ecgclip.evaluation.evaluate import evaluation
+
+    corpus = open_corpus("auto", data, allow_missing=True)
+    found = evaluation(model, corpus, "cpsc2018", split=None, draws=1, on_error="raise")
+    values = {str(code): _finite(value) for code, value in found.table["auroc"].items()}
+    return {
+        "corpus": corpus.name,
+        "hash": corpus.hash,
+        "n": len(corpus),
+        "labels": "cpsc2018",
+        "auroc": values,
+    }
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

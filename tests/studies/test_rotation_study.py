@@ -2,18 +2,17 @@
 
 import copy
 import json
-from dataclasses import replace
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ecgclip.corpora import prepare, simulate
 from ecgclip.errors import DataError, UsageError
-from ecgclip.signals import Preprocessor
 from ecgclip.studies.comparison import compare_family
+from ecgclip.studies.rotation_cell import cell_job
 from ecgclip.studies.rotation_kept import Rotation
-from ecgclip.studies.rotation_phases import PHASES, claim_confirmation, phase_folds, read_decision
+from ecgclip.studies.rotation_phases import PHASES, Phase, claim_confirmation, phase_folds, read_decision
 from ecgclip.studies.rotation_study import confirm, explore
 from ecgclip.studies.rotation_variants import read_variants
 from ecgclip.training.recipe import load_recipe
@@ -50,13 +49,13 @@ def files(quick_recipe, tmp_path):
     return tmp_path
 
 
-@pytest.fixture(scope="session")
-def ten_folds(tmp_path_factory):
-    """Simulated recordings in ten folds, every fold with twenty of them."""
-    corpus = simulate(n=60, seed=9)
-    table = corpus.table.assign(fold=[k % 10 + 1 for k in range(60)], split="")
-    folder = tmp_path_factory.mktemp("ten") / "store"
-    return prepare(replace(corpus, table=table), Preprocessor(), folder, workers=1)
+@pytest.fixture
+def out(rotations, files, monkeypatch):
+    """A study's folder with the cells of both variants in both phases, whose folds are two of the small store's."""
+    for name in ("explore", "confirm"):
+        monkeypatch.setitem(PHASES, name, Phase(name, (1, 2), 0))
+        shutil.copytree(rotations[0], files / "out" / name)
+    return files / "out"
 
 
 def test_the_phases_share_no_fold_and_no_seed():
@@ -140,30 +139,31 @@ def test_a_wrong_decision_is_told(files, change, words):
         read_decision(file)
 
 
-def test_exploring_grows_one_file(files, ten_folds):
+def test_exploring_grows_one_file(files, out, folded_store):
     file, results = files / "variants.yaml", files / "results" / "explore.json"
+    unfinished = read_variants(file, ["attention"])["attention"].recipe
+    job = cell_job(unfinished, folded_store, fold=1, seed=0, out=out / "explore")
+    (job.folder / "cell.json").unlink()
     told = []
     one = read_variants(file, ["attention"])
-    explore(one, ten_folds.path, out=files / "out", results=results, folds=[1], draws=20, report=told.append)
-    assert any("cell 1 of 1 | fold 1 | attention" in line and "left" in line for line in told)
-    both = read_variants(file)
-    found = explore(both, ten_folds.path, out=files / "out", results=results, folds=[1], draws=20)
+    explore(one, folded_store.path, out=out, results=results, folds=[1], draws=20, report=told.append)
+    assert any("cell 1 of 1 | fold 1 | attention" in line and "0 s left" in line for line in told)
+    found = explore(read_variants(file), folded_store.path, out=out, results=results, draws=20)
     assert found == json.loads(results.read_text())
     assert set(found["variants"]) == {"attention", "uniform"}
-    assert list(found["variants"]["attention"]["folds"]) == ["1"]
-    assert found["differences"]["controls"]["against"] == "uniform"
+    assert list(found["variants"]["attention"]["folds"]) == ["1", "2"]
     assert found["variants"]["uniform"]["recipe"]["objective"][1]["plan"] == "uniform"
+    assert found["differences"]["controls"]["against"] == "uniform"
+    row = found["differences"]["controls"]["measures"]["macro"][0]
+    means = [found["variants"][name]["mean"]["macro"] for name in ("attention", "uniform")]
+    assert row["difference"] == pytest.approx(means[0] - means[1], abs=1e-12)
     with pytest.raises(UsageError, match="none of --phase explore"):
-        explore(both, ten_folds.path, out=files / "out", results=results, folds=[9])
+        explore(read_variants(file), folded_store.path, out=out, results=results, folds=[9])
 
 
-def test_confirming_happens_once(files, folded_store, monkeypatch):
+def test_confirming_happens_once(files, out, folded_store):
     variants, decision = read_variants(files / "variants.yaml"), read_decision(files / "decision.yaml")
-    monkeypatch.setitem(PHASES, "confirm", replace(PHASES["confirm"], folds=(1, 2)))
-    results, out = files / "results" / "confirm.json", files / "out"
-    part = confirm(variants, decision, folded_store.path, out=out, results=results, folds=[1], draws=50)
-    assert part["complete"] is False
-    assert "families" not in part
+    results = files / "results" / "confirm.json"
     found = confirm(variants, decision, folded_store.path, out=out, results=results, draws=50)
     assert found["complete"] is True
     assert found["decision"]["date"] == "2026-11-22"
@@ -171,12 +171,22 @@ def test_confirming_happens_once(files, folded_store, monkeypatch):
     made = {n: Rotation.open(out / "confirm" / f"{n}.rotation.json") for n in ("attention", "uniform")}
     direct = compare_family(made["attention"], {"uniform": made["uniform"]}, "macro", draws=50)[0]
     assert (row["difference"], row["low"], row["p_holm"]) == (direct.difference, direct.low, direct.p_holm)
+    assert confirm(variants, decision, folded_store.path, out=out, results=results, draws=50) == found
     other = decision.model_copy(update={"why": "after a look"})
     edited = {**variants, "uniform": read_variants(files / "variants.yaml", overrides={"seed": 3})["uniform"]}
     for name, chosen, which in (("decision", other, variants), ("recipe", decision, edited)):
         with pytest.raises(DataError, match=f"another {name}.* was confirmed before"):
             confirm(which, chosen, folded_store.path, out=files / "new", results=results, draws=50)
     assert not (files / "new").exists()
+
+
+def test_nothing_is_compared_before_all_folds_are_there(files, out, folded_store, monkeypatch):
+    monkeypatch.setitem(PHASES, "confirm", Phase("confirm", (1, 2, 3), 0))
+    variants, decision = read_variants(files / "variants.yaml"), read_decision(files / "decision.yaml")
+    results = files / "results" / "confirm.json"
+    part = confirm(variants, decision, folded_store.path, out=out, results=results, folds=[1, 2], draws=50)
+    assert part["complete"] is False
+    assert "families" not in part
 
 
 def test_a_claim_is_of_one_store(files, quick_recipe):
