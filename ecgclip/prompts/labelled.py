@@ -1,5 +1,6 @@
 """Recordings with known labels, from which a classifier may learn thresholds and calibration; never the test part."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +18,13 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 
-def refuse_test(records: Any, split: str | None, what: str) -> None:
+def refuse_test(records: Any, split: str | Sequence[str] | None, what: str) -> None:
     """Refuse recordings of the test part: what is tuned there cannot be tested there.
 
     Raises:
         UsageError: ``split`` is the test part, or the recordings' table has some of it.
     """
-    if split == "test":
+    if split == "test" or (split is not None and "test" in tuple(split)):
         raise UsageError(
             f"{what} must not be chosen on the test split, which reports: give split='validation'"
         )

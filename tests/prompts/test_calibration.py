@@ -248,6 +248,7 @@ def test_the_test_part_is_refused_however_it_is_handed_in(tiny_model, tiny_store
     held = (
         (tiny_store, "test"),
         (simulated, "test"),
+        (tiny_store, ["validation", "test"]),
         (tiny_store, None),
         (take_split(tiny_store, "test"), None),
         (simulated.select(split="test"), None),
