@@ -1,4 +1,4 @@
-"""Calibration error within the validation part: every recording is scored by a classifier calibrated without its patient.
+"""Calibration error within the validation part: each recording by a classifier calibrated without its patient.
 
 python benchmarks/calibration/within_validation.py RUN STORE --out results/within-validation-seed1.json
 
