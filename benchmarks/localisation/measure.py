@@ -2,13 +2,13 @@
 
     python benchmarks/localisation/measure.py --store STORE --model seed0=RUN --out benchmarks/localisation/results
 
-Each model and study has its own JSON file; what is there already is not measured again.
+Each model and study has its own JSON file; what is there already is not measured again. Entries of the same name
+are put together: the models of a rotation, each with its own test fold after an @.
 """
 
 import argparse
 import json
 import platform
-import sys
 from pathlib import Path
 
 from ecgclip import ECGTextModel
@@ -20,21 +20,25 @@ STUDIES = ("planted", "two-simulated", "two-real", "real")
 CONTROLS = ("attention", "maxsim", "logsumexp")
 
 
-def measure(model: ECGTextModel, store: Store, name: str, scale: str | None, folds: list[int]) -> dict:
-    readings = study.readings_of(model, scale)
-    if name == "planted":
-        rows = study.within_rows(model, study.planted_simulated(model, ["PVC"]), readings)
-        rows = [row | {"enough": row["share"] >= study.ENOUGH} for row in rows]
-        keys = ["enough", "share"]
-    elif name == "two-simulated":
-        rows = study.two_finding_rows(model, study.planted_simulated(model, ["PVC", "PAC"]), readings)
-        keys = ["both", "pvc", "pac", "pvc_on_pvc", "pac_on_pac"]
-    elif name == "two-real":
-        rows = study.two_finding_rows(model, study.planted_in_real(store, folds, ["PVC", "PAC"]), readings)
-        keys = ["both", "pvc", "pac", "pvc_on_pvc", "pac_on_pac"]
-    else:
-        rows = study.real_rows(model, study.real_cases(store, folds), readings)
-        keys = ["ratio", "possible", "share"]
+def measure(parts: list[tuple[ECGTextModel, list[int]]], store: Store, name: str, scale: str | None) -> dict:
+    """One study of one or several models, each on its own folds, rows put together."""
+    rows, keys = [], []
+    for model, folds in parts:
+        readings = study.readings_of(model, scale)
+        if name == "planted":
+            found = study.within_rows(model, study.planted_simulated(model, ["PVC"]), readings)
+            rows += [row | {"enough": row["share"] >= study.ENOUGH} for row in found]
+            keys = ["enough", "share"]
+        elif name == "real":
+            rows += study.real_rows(model, study.real_cases(store, folds), readings)
+            keys = ["ratio", "possible", "share"]
+        else:
+            if name == "two-simulated":
+                cases = study.planted_simulated(model, ["PVC", "PAC"])
+            else:
+                cases = study.planted_in_real(store, folds, ["PVC", "PAC"], n=-(-150 // len(parts)))
+            rows += study.two_finding_rows(model, cases, readings)
+            keys = ["both", "pvc", "pac", "pvc_on_pvc", "pac_on_pac"]
     figures = {key: study.summary(rows, key, against=CONTROLS) for key in keys}
     return {"figures": figures, **columns(rows)}
 
@@ -71,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", action="append", required=True, metavar="NAME=RUN")
+    parser.add_argument("--model", action="append", required=True, metavar="NAME=RUN[@FOLD,FOLD]")
     parser.add_argument("--store", required=True, help="prepared PTB-XL")
     parser.add_argument("--folds", type=int, nargs="+", default=[9, 10], help="that no model trained on")
     parser.add_argument("--scale", choices=("beat", "token"))
@@ -79,21 +83,24 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     store = Store.open(args.store)
+    entries: dict[str, list[tuple[str, list[int]]]] = {}
     for entry in args.model:
-        name, _, run = entry.partition("=")
-        model = ECGTextModel.from_pretrained(run)
+        name, _, rest = entry.partition("=")
+        run, _, folds = rest.partition("@")
+        entries.setdefault(name, []).append(
+            (run, [int(f) for f in folds.split(",")] if folds else args.folds)
+        )
+    for name, runs in entries.items():
+        parts = None
         for each in args.studies:
             path = Path(args.out) / f"{name}{'-' + args.scale if args.scale else ''}.{each}.json"
             if path.is_file():
                 found = json.loads(path.read_text(encoding="utf-8"))
             else:
-                found = {
-                    "command": " ".join(sys.argv),
-                    "machine": platform.machine(),
-                    "store": store.hash,
-                    "folds": args.folds,
-                }
-                found |= measure(model, store, each, args.scale, args.folds)
+                if parts is None:
+                    parts = [(ECGTextModel.from_pretrained(run), folds) for run, folds in runs]
+                found = {"model": name, "folds": [folds for _, folds in runs], "store": store.hash}
+                found |= {"machine": platform.machine()} | measure(parts, store, each, args.scale)
                 write_text(path, json.dumps(found) + "\n")
             show(f"{name}: {each}", found)
 

@@ -14,6 +14,7 @@ from ecgclip.records import LEADS, ECGRecord, twelve_leads
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 Array = np.ndarray[Any, Any]
 
@@ -38,6 +39,14 @@ class Sheet:
     axes: Axes
     seconds: float
     start: float
+
+    @property
+    def grid(self) -> Rectangle:
+        """The squared part of the paper, as a clip path."""
+        from matplotlib.patches import Rectangle
+
+        height = 4 * ROW_MM + 2 * MARGIN_MM
+        return Rectangle((0.0, 0.0), self.axes.get_xlim()[1], height, transform=self.axes.transData)
 
     @property
     def column_s(self) -> float:
@@ -205,7 +214,7 @@ def _trace(sheet: Sheet, values: Array, row: int, offset: float, rate: float, pr
     centred = values - np.nanmedian(values)
     seconds = sheet.start + offset + np.arange(values.size) / rate
     x = [sheet.x(second) for second in seconds]
-    sheet.axes.plot(
+    (line,) = sheet.axes.plot(
         x,
         sheet.baseline(row) + np.clip(centred, -1.9, 2.4) * MM_PER_MV,
         color=INK,
@@ -213,6 +222,7 @@ def _trace(sheet: Sheet, values: Array, row: int, offset: float, rate: float, pr
         solid_joinstyle="round",
         zorder=4,
     )
+    line.set_clip_path(sheet.grid)  # a tall QRS ends where the paper does, not in the title
 
 
 def _name(sheet: Sheet, lead: str, row: int, offset: float) -> None:

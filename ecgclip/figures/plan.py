@@ -21,7 +21,7 @@ LANE_MM, TEXT_MM, AXIS_MM = 10.5, 3.6, 7.0
 GUIDE, QUIET = "#d9d2ce", "#6f6964"
 WIDEST_S = 0.6
 """A band is no wider than this, and ends half way to the next token."""
-FROM, FOCUS = 1.8, 4.0
+FROM, FOCUS = 2.0, 4.0
 """A token is tinted from this many times its even share of a phrase's mass on, and in full from that many."""
 FAINT, FULL = 0.12, 0.40
 """Opacity at the two."""
