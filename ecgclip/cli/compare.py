@@ -20,7 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
     parser.add_argument(
         "--split",
-        choices=("train", "validation", "test"),
+        choices=("train", "validation", "test", "all"),
         help="whose scores of the run folders (default: validation)",
     )
     parser.add_argument(

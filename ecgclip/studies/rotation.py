@@ -165,7 +165,7 @@ def _run_all(planned: Mapping[tuple[int, str], CellJob], jobs: int, say: Callabl
     for (_, name), job in planned.items():
         names.setdefault(job.folder, []).append(name)
     todo = {job.folder: job for job in planned.values() if not job.finished}
-    say(f"{len(names)} cells, {len(names) - len(todo)} finished already")
+    say(f"cells: {len(names)}, finished already: {len(names) - len(todo)}")
     began = time.monotonic()
     for count, folder in enumerate(_results(list(todo.values()), jobs, say), 1):
         record = Cell(folder).record

@@ -13,7 +13,7 @@ from ecgclip.errors import DataError, UsageError
 
 from .comparison import MEASURES, compare_family
 from .rotation import finished_rotation, open_shared_store, rotate_all
-from .rotation_kept import Rotation
+from .rotation_kept import DONE, Cell, Rotation
 from .rotation_phases import PHASES, Decision, Phase, claim_confirmation, phase_folds
 from .rotation_scores import protocol
 from .rotation_variants import Variant
@@ -65,8 +65,9 @@ def explore(
     }
     for name, rotation in rotations.items():
         found["variants"][name] = _entry(variants[name], rotation)
-    for group in dict.fromkeys(variant.group for variant in variants.values()):
-        found["differences"][group] = _differences(group, variants, rotations, draws)
+    for variant in {each.group: each for each in variants.values()}.values():
+        members = _members(variant, found["variants"], Path(out) / phase.name / "cells")
+        found["differences"][variant.group] = _differences(variant.against, members, draws)
     _write(file, found)
     return found
 
@@ -189,29 +190,34 @@ def _entry(variant: Variant, rotation: Rotation) -> dict[str, Any]:
     }
 
 
-def _differences(
-    group: str, variants: Mapping[str, Variant], rotations: Mapping[str, Rotation], draws: int
-) -> dict[str, Any]:
+def _members(variant: Variant, entries: Mapping[str, Any], cells: Path) -> dict[str, Rotation]:
+    """Rotations of a variant's group, and what it is held against, whose cells are here, of earlier calls too."""
+    found = {}
+    for name, entry in entries.items():
+        mine = {int(fold): Cell(cells / folder) for fold, folder in entry["cells"].items()}
+        asked = entry["group"] == variant.group or name == variant.against
+        if asked and mine and all((cell.folder / DONE).is_file() for cell in mine.values()):
+            found[name] = Rotation(name, mine)
+    return found
+
+
+def _differences(against: str, members: Mapping[str, Rotation], draws: int) -> dict[str, Any]:
     """Every variant of a group minus the one that it is held against, where both have the same folds."""
-    members = [each for each in variants.values() if each.group == group]
-    against = members[0].against
-    if against not in rotations:
-        return {"against": against, "measures": {}}
     found: dict[str, list[dict[str, Any]]] = {}
+    if against not in members:
+        return {"against": against, "measures": found}
+    reference = members[against]
+    same = [
+        each for name, each in members.items() if name != against and set(each.cells) == set(reference.cells)
+    ]
     for measure in SHOWN:
-        rows = []
-        for each in members:
-            same = set(rotations[each.name].cells) == set(rotations[against].cells)
-            if each.name == against or not same:
-                continue
+        found[measure] = []
+        for each in same:
             try:
-                row = compare_family(
-                    rotations[each.name], {against: rotations[against]}, measure, draws=draws
-                )[0]
+                row = compare_family(each, {against: reference}, measure, draws=draws)[0]
             except DataError:  # nothing of this measure can be scored in these folds
                 continue
-            rows.append({**asdict(row), "name": each.name, "p_holm": None})
-        found[measure] = rows
+            found[measure].append({**asdict(row), "name": each.name, "p_holm": None})
     return {"against": against, "measures": found}
 
 

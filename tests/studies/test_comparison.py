@@ -1,6 +1,7 @@
 """Comparisons: paired, within folds, and refused where the two sides did not score the same."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from ecgclip.errors import DataError, UsageError
 from ecgclip.evaluation import holm, paired_bootstrap
+from ecgclip.studies.benchmark import Results, Row, write_results
+from ecgclip.studies.benchmark.results import FORMAT, CorpusFacts, ModelFacts
 from ecgclip.studies.comparison import MEASURES, compare, compare_family
 from ecgclip.studies.rotation_kept import Rotation
 from ecgclip.studies.rotation_scores import SETS
@@ -223,6 +226,34 @@ def test_a_probe_averages_its_draws_and_leaves_out_labels_that_a_draw_lacks(tmp_
     for _, fold in tables["ours"].groupby("fold"):
         folds.append(np.mean([macro(draw) for _, draw in fold.groupby("draw")]))
     assert row.a == pytest.approx(np.mean(folds), abs=1e-12)
+
+
+def benchmarked(folder, table, split):
+    """A run folder as the benchmark leaves it: a results file whose rows name their scores."""
+    empty = dict(setting={}, metric="macro AUROC", low=None, high=None, bank="", marks=[], more={})
+    empty |= dict(classes=[], reliability=[], left_out=[], n=80, patients=40, n_labels=2, figure=0.5)
+    one = Row(
+        key="a", name="model", labels="ptbxl-form", population="all", scores="scores/z/a.parquet", **empty
+    )
+    other = replace(one, key="b", population="all-classes")
+    mean = replace(one, key="c", labels="ptbxl-mean", scores="")
+    facts = ModelFacts(name="run", hash="1", preprocessor="2", recipe="", seed=None, trained_on="")
+    corpus = CorpusFacts(name="ptb-xl", title="", hash="3", store="4", n=80)
+    head = dict(format=FORMAT, protocol="zero_shot", split=split, model=facts, corpus=corpus, draws=9, seed=0)
+    head |= dict(minimum=10, command="", date="", seconds=0.0, environment={}, finished=True, left_out=[])
+    write_results(folder / "evaluation" / "zero_shot.json", Results(rows=[one, other, mean], **head))
+    (folder / "scores" / "z").mkdir(parents=True)
+    table.drop(columns=["fold", "labels"]).to_parquet(folder / "scores" / "z" / "a.parquet")
+    return folder
+
+
+def test_scores_of_a_benchmark_are_found(two, tmp_path):
+    runs = [benchmarked(tmp_path / n, t[t["fold"] == 1], "test") for n, t in zip("ab", two, strict=True)]
+    found = compare(*runs, split="test", draws=20)
+    assert [row.name for row in found.sets] == ["ptbxl-form"]
+    assert found.sets[0].a == pytest.approx(macro(two[0][two[0]["fold"] == 1]), abs=1e-12)
+    with pytest.raises(DataError, match="no scores of the validation split"):
+        compare(*runs)
 
 
 def test_a_mean_over_recordings_is_paired_too(tmp_path):

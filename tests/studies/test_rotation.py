@@ -105,7 +105,7 @@ def test_finished_cells_are_kept_and_a_new_fold_is_added(rotations, quick_recipe
         report=told.append,
     )
     assert stamps(out / "cells") == before
-    assert "2 cells, 2 finished already" in told
+    assert "cells: 2, finished already: 2" in told
     assert again.cells[1].folder == found["attention"].cells[1].folder
     assert Rotation.open(out / "another-name.rotation.json").figures() == found["attention"].figures()
 

@@ -157,6 +157,10 @@ def test_exploring_grows_one_file(files, out, folded_store):
     row = found["differences"]["controls"]["measures"]["macro"][0]
     means = [found["variants"][name]["mean"]["macro"] for name in ("attention", "uniform")]
     assert row["difference"] == pytest.approx(means[0] - means[1], abs=1e-12)
+    assert (
+        explore(one, folded_store.path, out=out, results=results, draws=20)["differences"]
+        == found["differences"]
+    )
     with pytest.raises(UsageError, match="none of --phase explore"):
         explore(read_variants(file), folded_store.path, out=out, results=results, folds=[9])
 
