@@ -13,6 +13,7 @@ anybody else.
 Legend: B recordings, N tokens, M texts, K texts that compete.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,12 +21,15 @@ from torch import Tensor
 
 from ecgclip.errors import unknown_name
 
-from .sinkhorn_scaling import KERNEL_RANGE, kernel_sweeps, log_weights, potential, sweeps
+from .sinkhorn_prices import Measures, kernel_of, token_weights
 
-__all__ = ["COMPETITIVE", "PLANS", "Coupling", "couple"]
+__all__ = ["COMPETITIVE", "PLANS", "Coupling", "Relaxation", "couple", "couple_sets"]
 
 PLANS = ("transport", "attention", "maxsim", "logsumexp", "softmax", "uniform")
 COMPETITIVE = ("transport", "softmax")  # plans in which a text's share hangs on the other texts
+
+
+Lay = Callable[[], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,17 +37,22 @@ class Coupling:
     """A plan and the scores that it gives each text.
 
     Attributes:
-        plan: ``(B, N, M)`` non-negative, zero at masked tokens; the dustbin is not among the texts.
+        lay: computes ``plan``.
         similarity: ``(B, M)`` mean similarity of the text's tokens under the plan.
         log_mass: ``(B, M)`` log of the text's mass over its prior; zero where the texts' marginal is held.
         potential: ``(B, M)`` minus the text's dual potential, in units of the cost: the soft minimum of cost less
             price over the tokens, turned round; zero where the texts' marginal is forgotten.
     """
 
-    plan: Tensor
+    lay: Lay
     similarity: Tensor
     log_mass: Tensor
     potential: Tensor
+
+    @property
+    def plan(self) -> Tensor:
+        """``(B, N, M)`` non-negative, zero at masked tokens; the dustbin is not among the texts."""
+        return self.lay()
 
 
 def couple(
@@ -93,81 +102,129 @@ def couple(
         empty = ~mask.any(1, keepdim=True)
         there, present = (~empty).to(similarity.dtype), mask | empty
         if plan in COMPETITIVE:
-            against = similarity if reference is None else reference.to(similarity.dtype)
-            powers = (_power(reg_m_signal, reg), _power(reg_m, reg) if plan == "transport" else 0.0)
-            measure = _Measure.of(against, competing, reg, (dustbin, dustbin_cost))
-            log_a = _log_uniform(present, similarity)
+            relaxed = Relaxation(reg, reg_m if plan == "transport" else 0.0, reg_m_signal)
+            kernel = kernel_of(similarity, reg)
+            against = kernel if reference is None else kernel_of(reference.to(similarity.dtype), reg)
+            measures = _one_measure(against, competing, (dustbin, dustbin_cost / reg))
             count = iterations if plan == "transport" else 0
-            prices = _prices(measure, log_a, powers, count, KERNEL_RANGE * reg >= max(2.0, dustbin_cost))
-            found = _read(similarity, log_a + prices, reg, powers[1], measure.share)
+            weights = token_weights(against, _uniform(present, similarity), measures, relaxed.powers, count)
+            found = _read(similarity, kernel, weights, relaxed, _share(competing, against, dustbin))
         else:
             found = _per_text(similarity, present, plan, reg)
     return Coupling(
-        plan=found.plan * there[:, :, None],
+        lay=lambda: found.plan * there[:, :, None],
         similarity=found.similarity * there,
         log_mass=found.log_mass * there,
         potential=found.potential * there,
     )
 
 
-def _power(reg_m: float | None, reg: float) -> float:
-    """Exponent of a side's update: 1 holds its marginal, 0 forgets it."""
-    return 1.0 if reg_m is None else reg_m / (reg_m + reg)
+@dataclass(frozen=True)
+class Relaxation:
+    """Entropic regularisation and relaxation of the texts' and of the tokens' marginal."""
+
+    reg: float
+    reg_m: float | None
+    reg_m_signal: float | None
+
+    @property
+    def powers(self) -> tuple[float, float]:
+        """Exponents of the tokens' and the texts' update: 1 holds a marginal, 0 forgets it."""
+        tokens, texts = (1.0 if r is None else r / (r + self.reg) for r in (self.reg_m_signal, self.reg_m))
+        return tokens, texts
 
 
-def _log_uniform(mask: Tensor, like: Tensor) -> Tensor:
-    """Log of equal weights on the tokens present, finite elsewhere."""
-    return log_weights(mask.to(like.dtype) / mask.sum(1, keepdim=True))
+def couple_sets(
+    similarity: Tensor,
+    mask: Tensor,
+    members: Tensor,
+    competing: Tensor,
+    *,
+    relaxed: Relaxation,
+    none: tuple[float, float],
+    iterations: int,
+) -> Coupling:
+    """Transport of every recording against each of R sets of texts by itself, a dustbin in each.
+
+    Args:
+        similarity: ``(B, N, M)`` cosines.
+        mask: ``(B, N)`` bool.
+        members: ``(R, M)`` bool, the texts that are read in each set.
+        competing: ``(R, M)`` bool, those of them that compete, with equal masses.
+        relaxed: of both marginals.
+        none: mass and cost of the dustbin.
+        iterations: unrolled.
+
+    Returns:
+        Scores ``(B, T)`` of the T members of all sets, in the order of ``members.nonzero()``; no plan.
+    """
+    with torch.autocast(device_type=similarity.device.type, enabled=False):
+        kernel = kernel_of(similarity, relaxed.reg)
+        share = max(1.0 - none[0], 1e-9) / competing.sum(1, keepdim=True).clamp(min=1)
+        slots = members.flatten().nonzero()[:, 0]
+        shares = (competing * share).to(kernel.dtype)[None]
+        measures = Measures(shares, max(none[0], 1e-9), none[1] / relaxed.reg, slots)
+        there = mask.any(1, keepdim=True)
+        a = _uniform(mask | ~there, similarity)
+        weights = token_weights(kernel, a, measures, relaxed.powers, iterations)
+        total = measures.pick(torch.bmm(weights, kernel))
+        mean = measures.pick(torch.bmm(weights, kernel * similarity)) / total
+        return _scores(total, mean, relaxed, similarity, there)
 
 
-@dataclass(frozen=True, eq=False)
-class _Measure:
-    """The texts that compete and the dustbin, which is last: cost over reg, log weights, one text's weight."""
-
-    scaled: Tensor
-    log_b: Tensor
-    share: Tensor
-
-    @classmethod
-    def of(
-        cls, similarity: Tensor, competing: Tensor | None, reg: float, none: tuple[float, float]
-    ) -> "_Measure":
-        dustbin, dustbin_cost = none
-        batch, _, texts = similarity.shape
-        if competing is None:
-            competing = torch.ones(texts, dtype=torch.bool, device=similarity.device)
-        weights = competing.to(similarity.dtype).expand(batch, texts)
-        share = max(1.0 - dustbin, 1e-9) / weights.sum(1, keepdim=True).clamp(min=1.0)
-        rest = torch.full_like(share, max(dustbin, 1e-9))
-        cost = torch.cat([1.0 - similarity, torch.full_like(similarity[:, :, :1], dustbin_cost)], dim=2)
-        return cls(cost / reg, log_weights(torch.cat([weights * share, rest], dim=1)), share)
-
-
-def _prices(
-    measure: _Measure, log_a: Tensor, powers: tuple[float, float], iterations: int, by_kernel: bool
-) -> Tensor:
-    """The tokens' potential ``(B, N)`` in units of reg."""
-    if powers[0] == 0.0:
-        return torch.zeros_like(log_a)
-    start = potential(measure.log_b, -measure.scaled, powers[0], 2)
-    if iterations == 0:
-        return start
-    solve = kernel_sweeps if by_kernel else sweeps
-    return solve(measure.scaled, (log_a, measure.log_b), powers, start, iterations)[0]
-
-
-def _read(similarity: Tensor, log_price: Tensor, reg: float, beta: float, share: Tensor) -> Coupling:
-    """Columns of texts at given prices; their own potential is the optimum in closed form."""
-    exponent = log_price[:, :, None] + (similarity - 1.0) / reg
-    column = exponent.softmax(dim=1)
-    total = exponent.logsumexp(dim=1)
-    log_mass = (1.0 - beta) * total
+def _scores(
+    total: Tensor, mean: Tensor, relaxed: Relaxation, like: Tensor, there: Tensor, lay: Lay | None = None
+) -> Coupling:
+    """Scores of texts from the sum over tokens of kernel and price, zero where no token is ``there``."""
+    beta, log_total = relaxed.powers[1], total.log()
     return Coupling(
-        plan=column * (share * log_mass.exp())[:, None, :],
-        similarity=(column * similarity).sum(1),
-        log_mass=log_mass,
-        potential=beta * reg * total,
+        lay=lay or _no_plan,
+        similarity=mean.to(like.dtype) * there,
+        log_mass=(1.0 - beta) * log_total.to(like.dtype) * there,
+        potential=beta * relaxed.reg * log_total.to(like.dtype) * there,
     )
+
+
+def _no_plan() -> Tensor:
+    raise NotImplementedError("sets of texts are scored, their plans are not laid out")
+
+
+def _uniform(mask: Tensor, like: Tensor) -> Tensor:
+    """Equal weights on the tokens present."""
+    return mask.to(like.dtype) / mask.sum(1, keepdim=True)
+
+
+def _share(competing: Tensor | None, kernel: Tensor, dustbin: float) -> Tensor:
+    """Mass of one text ``(B or 1, 1)``."""
+    if competing is None:
+        count = kernel.new_full((1, 1), max(1, kernel.shape[2]))
+    else:
+        count = competing.view(-1, kernel.shape[2]).sum(1, keepdim=True).clamp(min=1).to(kernel.dtype)
+    return max(1.0 - dustbin, 1e-9) / count
+
+
+def _one_measure(kernel: Tensor, competing: Tensor | None, none: tuple[float, float]) -> Measures:
+    """The texts that compete, with equal masses, and the dustbin (its mass, its cost over reg)."""
+    share = _share(competing, kernel, none[0])
+    texts = kernel.shape[2]
+    if competing is None:
+        competing = torch.ones(1, texts, dtype=torch.bool, device=kernel.device)
+    weights = competing.view(-1, texts).to(kernel.dtype) * share
+    return Measures(weights[:, None], max(none[0], 1e-9), none[1])
+
+
+def _read(
+    similarity: Tensor, kernel: Tensor, weights: Tensor, relaxed: Relaxation, share: Tensor
+) -> Coupling:
+    """Columns of texts at given prices ``(B, 1, N)``; their own potential is the optimum in closed form."""
+    total = torch.bmm(weights, kernel)[:, 0]
+    mean = torch.bmm(weights, kernel * similarity)[:, 0] / total
+
+    def lay() -> Tensor:
+        mass = share * total.pow(1.0 - relaxed.powers[1])
+        return (weights.transpose(1, 2) * kernel * (mass / total)[:, None, :]).to(similarity.dtype)
+
+    return _scores(total, mean, relaxed, similarity, torch.ones_like(total, dtype=torch.bool), lay)
 
 
 def _per_text(similarity: Tensor, mask: Tensor, plan: str, reg: float) -> Coupling:
@@ -182,4 +239,6 @@ def _per_text(similarity: Tensor, mask: Tensor, plan: str, reg: float) -> Coupli
         share = (scores / reg).softmax(dim=1)
     mean = (share * similarity).sum(1)
     mass = (scores / reg).logsumexp(dim=1) - count[:, None].to(similarity.dtype).log()
-    return Coupling(plan=share / texts, similarity=mean, log_mass=mass, potential=reg * (mass - 1.0 / reg))
+    return Coupling(
+        lay=lambda: share / texts, similarity=mean, log_mass=mass, potential=reg * (mass - 1.0 / reg)
+    )

@@ -10,7 +10,7 @@ from ecgclip.models import LocalEncoded, LocalReadout
 
 from .batch import AlignmentBatch
 from .blocks import in_blocks
-from .coupling import COMPETITIVE, Coupling, couple
+from .coupling import COMPETITIVE, Coupling, Relaxation, couple, couple_sets
 from .infonce import multi_positive
 from .measure import distinct
 from .reports import ReportTexts
@@ -67,8 +67,26 @@ def _couple(
 ) -> Coupling:
     measure = texts if bank is None else bank
     shared = bank is None or readout.plan not in COMPETITIVE
-    return couple(
+    return _couple_similarity(
         torch.einsum("bnd,md->bnm", tokens, texts),
+        mask,
+        readout,
+        iterations,
+        distinct(measure, readout.merge),
+        None if shared else torch.einsum("bnd,md->bnm", tokens, measure),
+    )
+
+
+def _couple_similarity(
+    similarity: Tensor,
+    mask: Tensor,
+    readout: LocalReadout,
+    iterations: int,
+    competing: Tensor | None,
+    reference: Tensor | None = None,
+) -> Coupling:
+    return couple(
+        similarity,
         mask,
         plan=readout.plan,
         reg=readout.reg,
@@ -77,8 +95,8 @@ def _couple(
         dustbin=readout.dustbin,
         dustbin_cost=readout.dustbin_cost,
         iterations=iterations,
-        competing=distinct(measure, readout.merge),
-        reference=None if shared else torch.einsum("bnd,md->bnm", tokens, measure),
+        competing=competing,
+        reference=reference,
     )
 
 
@@ -158,32 +176,50 @@ def report_scores(
         ``(batch, n_reports)``, or ``(batch, 1)`` with ``own``.
     """
     tokens, mask = local_tokens(local, readout.scale)
-    count, longest = reports.members.shape
-    competing = reports.competing(readout.merge)
+    competing, texts = reports.competing(readout.merge), len(reports.vectors)
 
     def block(rows: slice, columns: slice) -> Tensor:
         similarity = torch.einsum("bnd,md->bnm", tokens[rows], reports.vectors)
-        which = torch.arange(count, device=mask.device)[columns] if own is None else own[rows]
-        found = couple(
-            reports.lay_out(similarity, which, each=own is not None),
-            mask[rows].repeat_interleave(len(which) if own is None else 1, dim=0),
-            plan=readout.plan,
-            reg=readout.reg,
-            reg_m=readout.reg_m,
-            reg_m_signal=readout.reg_m_signal,
-            dustbin=readout.dustbin,
-            dustbin_cost=readout.dustbin_cost,
-            iterations=iterations,
-            competing=reports.spread(competing, which, len(similarity), each=own is not None),
+        if own is not None:
+            says, rivals = reports.says[own[rows]], competing[own[rows]]
+            found = _couple_similarity(similarity, mask[rows], readout, iterations, rivals)
+            return _mean(read_score(found, readout), says)
+        says, rivals = reports.says[columns], competing[columns]
+        if readout.plan not in COMPETITIVE:
+            found = _couple_similarity(similarity, mask[rows], readout, iterations, None)
+            return read_score(found, readout) @ _averages(says, similarity)
+        found = couple_sets(
+            similarity,
+            mask[rows],
+            says,
+            rivals,
+            relaxed=Relaxation(
+                readout.reg, readout.reg_m if readout.plan == "transport" else 0.0, readout.reg_m_signal
+            ),
+            none=(readout.dustbin, readout.dustbin_cost),
+            iterations=iterations if readout.plan == "transport" else 0,
         )
-        scores = read_score(found, readout)
-        present = reports.spread(reports.present, which, len(similarity), each=own is not None)
-        weight = present.to(scores.dtype)
-        mean = (scores * weight).sum(1) / weight.sum(1).clamp(min=1.0)
-        return mean.view(len(similarity), -1)
+        which, text = says.nonzero(as_tuple=True)
+        scores = read_score(found, readout) * _averages(says, similarity)[text, which]
+        return scores.new_zeros(len(scores), len(says)).index_add(1, which, scores)
 
-    shape = (len(tokens), 1 if own is not None else count)
-    return in_blocks(block, shape, _room(tokens, longest + 1, chunk_mib))
+    if own is not None:
+        return in_blocks(block, (len(tokens), 1), _room(tokens, texts, chunk_mib))
+    # a pair of recording and report holds prices and potentials of every iteration, and its part of the kernel
+    size = tokens.element_size() * ((2 * iterations + 4) * tokens.shape[1] + 6 * texts)
+    return in_blocks(block, (len(tokens), len(reports.says)), int(chunk_mib * 2**20 / size))
+
+
+def _averages(says: Tensor, like: Tensor) -> Tensor:
+    """``(n_statements, n_reports)`` weights that take the mean over each report's statements."""
+    weight = says.to(like.dtype)
+    return (weight / weight.sum(1, keepdim=True).clamp(min=1.0)).T
+
+
+def _mean(scores: Tensor, says: Tensor) -> Tensor:
+    """Mean ``(batch, 1)`` of the scores of what each recording says."""
+    weight = says.to(scores.dtype)
+    return (scores * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0)
 
 
 @dataclass(frozen=True)

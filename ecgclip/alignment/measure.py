@@ -19,18 +19,16 @@ def distinct(vectors: Tensor, merge: float) -> Tensor:
     return ~_near_earlier(vectors.detach() @ vectors.detach().T, merge).any(0)
 
 
-def distinct_within(vectors: Tensor, merge: float, members: Tensor, present: Tensor) -> Tensor:
-    """Which members ``(n_sets, k)`` of each set stand for themselves, each set by itself.
+def distinct_within(vectors: Tensor, merge: float, sets: Tensor) -> Tensor:
+    """Which members ``(n_sets, n)`` of each set stand for themselves, each set by itself.
 
     Args:
         vectors: ``(n, dim)`` unit vectors; no gradient flows.
         merge: cosine above which two texts are one.
-        members: ``(n_sets, k)`` positions in ``vectors``.
-        present: ``(n_sets, k)`` bool, False for padding.
+        sets: ``(n_sets, n)`` bool.
     """
-    cosine = vectors.detach() @ vectors.detach().T
-    near = _near_earlier(cosine[members[:, :, None], members[:, None, :]], merge)
-    return present & ~(near & present[:, :, None]).any(1)
+    near = _near_earlier(vectors.detach() @ vectors.detach().T, merge)
+    return sets & (sets.to(vectors.dtype) @ near.to(vectors.dtype) == 0)
 
 
 def _near_earlier(cosine: Tensor, merge: float) -> Tensor:

@@ -4,16 +4,13 @@ With M = C / reg, an iteration sets G and then F to its optimum given the other,
 
     G_j = -beta log sum_i a_i exp(F_i - M_ij),      F_i = -alpha log sum_j b_j exp(G_j - M_ij)
 
-in the log domain, or, where exp(-M) stays in floating range, as products of a matrix with a vector: those keep one
-kernel for the way back instead of a tensor of its size an iteration. Nothing here looks at the device.
+in the log domain. Nothing here looks at the device.
 """
 
 import torch
 from torch import Tensor
 
-__all__ = ["KERNEL_RANGE", "log_weights", "potential", "sweeps"]
-
-KERNEL_RANGE = 45.0  # largest M at which products of kernel and scalings stay well inside float32
+__all__ = ["log_weights", "potential", "sweeps"]
 
 
 def log_weights(weights: Tensor) -> Tensor:
@@ -55,24 +52,3 @@ def sweeps(
         g = potential(log_a, f[:, :, None] - scaled, beta, 1)
         f = potential(log_b, g[:, None, :] - scaled, alpha, 2)
     return f, g
-
-
-def kernel_sweeps(
-    scaled: Tensor, weights: tuple[Tensor, Tensor], powers: tuple[float, float], f: Tensor, count: int
-) -> tuple[Tensor, Tensor]:
-    """Take `sweeps` by products of matrix and vector; for M up to ``KERNEL_RANGE``."""
-    kernel = torch.exp(-scaled)
-    a, b = (side.exp()[:, :, None] for side in weights)
-    u, v = f.exp()[:, :, None], b
-    turned = kernel.transpose(1, 2)
-    for _ in range(count):
-        v = _power(torch.bmm(turned, a * u), powers[1])
-        u = _power(torch.bmm(kernel, b * v), powers[0])
-    return u[:, :, 0].log(), v[:, :, 0].log()
-
-
-def _power(total: Tensor, power: float) -> Tensor:
-    """``total ** -power``, 1 where nothing faces it."""
-    there = total > 0
-    total = torch.where(there, total, 1.0)
-    return total.reciprocal() if power == 1.0 else total.pow(-power)

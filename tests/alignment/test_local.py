@@ -124,7 +124,7 @@ def test_a_report_is_scored_by_its_own_statements_and_a_dustbin():
     given = batch()
     reports, mine = ReportTexts.of(given.local_statements, given.says)
     assert mine[0] == mine[3]  # they say the same
-    assert len(reports.members) == 5
+    assert len(reports.says) == 5
     logits = LocalAlignment(replace(TRANSPORT, text_measure="report"), iterations=5)
     scores = report_scores(given.local, reports, logits.readout, iterations=5, chunk_mib=256.0)
     for row in range(N):
@@ -146,7 +146,7 @@ def test_reports_that_say_the_same_are_never_negatives():
     given = batch()
     term = LocalAlignment(replace(TRANSPORT, text_measure="report"))
     copies = batch(says=np.concatenate([SAYS[:5], SAYS[:1]]))
-    assert ReportTexts.of(copies.local_statements, copies.says)[0].members.shape[0] == 4
+    assert len(ReportTexts.of(copies.local_statements, copies.says)[0].says) == 4
     scores = []
     for each in (given, copies):
         loss = term(each)
@@ -219,8 +219,8 @@ def test_phrases_that_mean_the_same_lose_nothing():
 def test_a_report_that_says_a_thing_twice_scores_as_if_once(score):
     given, texts = with_a_twin()
     readout = replace(TRANSPORT, score=score)
-    once = ReportTexts(texts, torch.tensor([[0, 1]]), torch.tensor([[True, False]]))
-    twice = ReportTexts(texts, torch.tensor([[0, 4]]), torch.ones(1, 2, dtype=torch.bool))
+    once = ReportTexts(texts, torch.tensor([[True, False, False, False, False]]))
+    twice = ReportTexts(texts, torch.tensor([[True, False, False, False, True]]))
     one, both = (
         report_scores(given.local, each, readout, iterations=50, chunk_mib=64.0).detach()
         for each in (once, twice)
@@ -232,11 +232,10 @@ def test_the_first_of_a_group_stands_for_it_and_no_gradient_flows():
     vectors = unit(3, DIM)[[0, 1, 0, 2, 1]].requires_grad_()
     assert distinct(vectors, 0.9).tolist() == [True, True, False, True, False]
     assert distinct(vectors, 1.01).tolist() == [True] * 5
-    members = torch.tensor([[0, 2, 3], [2, 1, 0]])
-    present = torch.tensor([[True, True, True], [True, True, False]])
-    assert distinct_within(vectors, 0.9, members, present).tolist() == [
-        [True, False, True],
-        [True, True, False],
+    sets = torch.tensor([[True, False, True, True, False], [False, True, True, False, False]])
+    assert distinct_within(vectors, 0.9, sets).tolist() == [
+        [True, False, False, True, False],
+        [False, True, True, False, False],
     ]
 
 
