@@ -62,14 +62,14 @@ format: $(STAMP) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only $(RUFF_PATHS)
 	$(BIN)/ruff format $(RUFF_PATHS)
 
-benchmark: $(STAMP) ## Score MODEL on the test split of DATA; without MODEL, measure speed
+benchmark: $(STAMP) ## Every protocol for MODEL on the test split of DATA; without MODEL, speed
 ifeq ($(MODEL),)
 	@for script in benchmarks/speed/*.py; do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; \
 	done
 else
 	$(if $(DATA),,$(error make benchmark MODEL=... also needs DATA=, a corpus with labels))
-	$(BIN)/ecgclip zero-shot $(MODEL) --data $(DATA) --split test --allow-missing $(ARGS)
+	$(BIN)/ecgclip benchmark $(MODEL) --data $(DATA) --allow-missing $(ARGS)
 endif
 
 clean: ## Remove caches and build folders; .venv, runs and stores stay

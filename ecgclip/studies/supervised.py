@@ -181,7 +181,12 @@ def _take_weights(encoders: ECGTextModel, start: ECGTextModel) -> None:
         raise DataError(
             f"the model's encoders are not those of its recipe ({reason}): give its own run"
         ) from None
-    absent = [k for k in found.missing_keys if k.startswith(("signal_encoder.", "local."))]
+    absent = [
+        k
+        for k in found.missing_keys
+        if k.startswith(("signal_encoder.", "local."))
+        and not k.startswith("local.to_token.")  # it looks at beats
+    ]
     if absent or found.unexpected_keys:
         raise DataError(
             f"the model's encoders are not those of its recipe ({len(absent)} weights missing, "

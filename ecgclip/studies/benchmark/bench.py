@@ -20,7 +20,7 @@ from .views import SeenThrough, View
 if TYPE_CHECKING:
     from ecgclip.training.recipe import Recipe
 
-__all__ = ["MEAN_OF", "SETS_OF", "Bench", "Remembering"]
+__all__ = ["MEAN_OF", "OWN", "SETS_OF", "Bench", "Remembering"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -34,6 +34,8 @@ SETS_OF = {
 
 MORE_SETS_OF = {"scp": ("ptbxl-diagnostic", "ptbxl-all")}
 MEAN_OF = SETS_OF["scp"]
+OWN = "own"
+"""The label set of a manifest whose labels are of no known set."""
 
 
 class Remembering:
@@ -168,8 +170,19 @@ class Bench:
 
     def targets(self, labels: str, split: str | None = None) -> tuple[LabelSet, npt.NDArray[np.int8]]:
         """A label set and its truth ``(n, labels)`` on a part."""
-        wanted = label_set(labels)
+        wanted = self.label_set(labels)
         return wanted, wanted.matrix(self.table(split))
+
+    def label_set(self, labels: str) -> LabelSet:
+        """A label set by name; ``own`` is every label that the corpus's manifest names."""
+        if labels != OWN:
+            return label_set(labels)
+        return LabelSet.of(OWN, sorted({code for codes in self.store.table["codes"] for code in codes}))
+
+    @property
+    def banked(self) -> tuple[str, ...]:
+        """The label sets that a shipped bank has phrases for."""
+        return tuple(name for name in self.sets if name != OWN)
 
     def _memory(self, key: str) -> Remembering:
         """The model with the memory of one view; the last view's is dropped."""

@@ -11,6 +11,7 @@ import pandas as pd
 from ecgclip.corpora import LabelSet, Store
 from ecgclip.corpora.fingerprints import shared_recordings
 from ecgclip.corpora.label_sets import facts
+from ecgclip.corpora.store import read_manifest
 from ecgclip.errors import DataError
 
 __all__ = ["refuse_patients", "refuse_seen_in_training", "refuse_shared", "refuse_substring_labels"]
@@ -65,7 +66,7 @@ def refuse_seen_in_training(run: Path, store: Store, tested: Rows) -> str:
     Raises:
         DataError: some were.
     """
-    trained, train = _training_part(run)
+    trained, train = _training_part(run, store)
     if trained is None:
         return "the store that the model was trained on is not at hand"
     if trained.hash == store.hash:
@@ -81,22 +82,32 @@ def refuse_seen_in_training(run: Path, store: Store, tested: Rows) -> str:
     return ""
 
 
-def _training_part(run: Path) -> tuple[Store | None, Rows]:
-    """The store that a run was fed, where it lies as its recipe says, and the rows that it learned from."""
+def _training_part(run: Path, tested: Store) -> tuple[Store | None, Rows]:
+    """The store that a run was fed and the rows that it learned from: the tested one, or one that is at hand."""
     nothing = np.zeros(0, dtype=np.int64)
     try:
-        mark = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        fed = json.loads((run / "run.json").read_text(encoding="utf-8"))["fed"]["store"]
         data = json.loads((run / "recipe.json").read_text(encoding="utf-8"))["data"]
     except (OSError, ValueError, KeyError):
         return None, nothing
-    place = data.get("store")
-    if not place or not (Path(place) / "manifest.json").is_file():
-        return None, nothing
-    found = Store.open(place)
-    if found.hash != mark.get("fed", {}).get("store"):
+    places = [Path(data["store"])] if data.get("store") else []
+    found = tested if tested.hash == fed else _store_of(fed, [*places, *sorted(Path("stores").glob("*"))])
+    if found is None:
         return None, nothing
     folds = data.get("train_folds")
     return found, found.indices(folds=folds) if folds else found.indices(split="train")
+
+
+def _store_of(digest: str, places: Sequence[Path]) -> Store | None:
+    """The store of a hash among folders."""
+    for place in places:
+        try:
+            manifest = read_manifest(place)
+        except DataError:
+            continue
+        if manifest is not None and manifest.get("hash") == digest:
+            return Store.open(place)
+    return None
 
 
 def refuse_substring_labels(labels: LabelSet, table: pd.DataFrame, name: str) -> None:

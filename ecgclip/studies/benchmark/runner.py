@@ -9,20 +9,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecgclip.corpora import Store, label_set, open_corpus, prepare
+from ecgclip.corpora import Progress, Store, label_set, open_corpus, prepare
 from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import ECGTextModel
 from ecgclip.signals import Preprocessor
 from ecgclip.training.journal import duration
-from ecgclip.training.pretrain import preparation_line
 from ecgclip.training.run_folder import environment
 
-from .bench import MORE_SETS_OF, SETS_OF, Bench
+from .bench import MORE_SETS_OF, OWN, SETS_OF, Bench
 from .cache import Cache
 from .encoders import Encoder, ModelEncoder, OutsideEncoder
 from .leakage import refuse_patients, refuse_seen_in_training, refuse_shared, refuse_substring_labels
 from .ledger import Ledger
-from .protocols import LEARNS, NEEDS_TEXT, PROTOCOLS
+from .protocols import LEARNS, NEEDS_BANK, NEEDS_TEXT, PROTOCOLS
 from .results import FORMAT, MARKS, CorpusFacts, ModelFacts, Results
 
 if TYPE_CHECKING:
@@ -137,6 +136,8 @@ def benchmark(
 def _run(name: str, bench: Bench, ledger: Ledger) -> None:
     if bench.model is None and name in NEEDS_TEXT:
         ledger.leave_out(name, "an outside encoder has no text side and no recipe")
+    elif name in NEEDS_BANK and not bench.banked:
+        ledger.leave_out(name, f"label set {OWN!r} has no prompt bank: give --labels a set that has one")
     elif name in LEARNS and bench.split == "all":
         ledger.leave_out(
             name, "it learns on the training part, which split 'all' would score: give another split"
@@ -210,8 +211,24 @@ def _store(
         preprocessor,
         Path("stores") / f"{corpus.name}-{key}",
         workers=how.workers,
-        progress=preparation_line(say),
+        progress=_telling(say),
     )
+
+
+def _telling(say: Callable[[str], None]) -> Callable[[Progress], None]:
+    """A line of preparation every ten seconds, and one at the end."""
+    last = [0.0]
+
+    def tell(progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.done == progress.total or now - last[0] >= 10.0:
+            last[0] = now
+            left = duration(progress.seconds_left)
+            say(
+                f"prepared {progress.done} of {progress.total} recordings, {progress.rejected} rejected, {left} left"
+            )
+
+    return tell
 
 
 def _bench(
@@ -220,12 +237,12 @@ def _bench(
     """Everything a protocol needs, after what must not be measured was refused; and what could not be checked."""
     systems = [each for each in store.table["code_system"].unique() if each != "none"]
     known = [system for system in systems if system in SETS_OF]
-    if how.labels is None and not known:
+    if how.labels is None and not known and "label" not in systems:
         raise UsageError(
             f"{store.name}: its labels ({', '.join(systems) or 'none'}) are of no known corpus: name a label set by "
             "--labels"
         )
-    sets = how.labels or SETS_OF[known[0]]
+    sets = how.labels or (SETS_OF[known[0]] if known else (OWN,))
     other = None if how.to is None else _store(how.to, subject.encoder.preprocessor, how, say)
     bench = Bench(
         name=subject.name,
@@ -246,10 +263,10 @@ def _bench(
         other=other,
         workers=how.workers,
         report=say,
-        more_sets=MORE_SETS_OF.get(known[0], ()) if how.labels is None else (),
+        more_sets=MORE_SETS_OF.get(known[0], ()) if how.labels is None and known else (),
     )
     for name in sets:
-        refuse_substring_labels(label_set(name), store.table, store.name)
+        refuse_substring_labels(bench.label_set(name), store.table, store.name)
         bench.targets(name)
     if how.split != "all":
         refuse_patients(store.table, how.split, store.name)

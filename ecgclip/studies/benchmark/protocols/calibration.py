@@ -30,7 +30,7 @@ def calibration(bench: Bench, ledger: Ledger) -> None:
             if bench.split == "validation"
             else "the corpus has no validation part",
         )
-    for labels in bench.sets:
+    for labels in bench.banked:
         classifier = bench.classifier(labels)
         scored = shipped_scores(bench, labels, probabilities="prior")
         if not ledger.has(scored.key):
@@ -56,7 +56,9 @@ def _row(bench: Bench, scored: Scored, classifier: ZeroShotClassifier) -> Row:
     chosen, truth = probability[:, keep], scored.targets[:, keep]
     figure = float(np.mean(expected_calibration_error(chosen, truth)))
     drawn = _drawn(chosen, truth, scored, bench)
-    low, high = percentiles(drawn - drawn.mean() + figure)  # repeated records make bins look worse than they are
+    low, high = percentiles(
+        drawn - drawn.mean() + figure
+    )  # repeated records make bins look worse than they are
     called = classifier.decide(scores)[:, keep]
     more: dict[str, float | None] = {
         "brier": float(np.mean(brier(chosen, truth))),

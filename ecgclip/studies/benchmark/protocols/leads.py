@@ -22,7 +22,7 @@ def leads(bench: Bench, ledger: Ledger) -> None:
 def viewed_rows(bench: Bench, ledger: Ledger, view: View, **setting: str | float) -> None:
     """Rows of every label set through a view, and their mean."""
     parts = []
-    for labels in bench.sets:
+    for labels in bench.banked:
         scored = replace(shipped_scores(bench, labels, **setting), scores=bench.scores(labels, view=view))
         parts.append(scored)
         if not ledger.has(scored.key):

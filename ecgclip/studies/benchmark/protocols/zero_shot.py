@@ -14,7 +14,7 @@ __all__ = ["shipped_scores", "zero_shot"]
 def zero_shot(bench: Bench, ledger: Ledger) -> None:
     """Score every label set; the mean of the four PTB-XL sets, and the Challenge's metric where it applies."""
     parts = []
-    for labels in (*bench.sets, *bench.more_sets):
+    for labels in (*bench.banked, *bench.more_sets):
         try:
             scored = shipped_scores(bench, labels)
         except DataError as error:
