@@ -71,7 +71,7 @@ def _text(found: "Comparison") -> str:
         "",
         f"{found.n} recordings of {found.patients} patients, {found.draws} paired draws of patients",
         f"labels count from {found.minimum} positives and {found.minimum} negatives on",
-        f"p Holm is adjusted over the {len(found.sets)} label sets; single labels are not adjusted",
+        f"p Holm is adjusted over the label sets ({len(found.sets)}); single labels are not adjusted",
     ]
     return "\n".join(lines)
 
