@@ -1,7 +1,7 @@
 """``ecgclip pretrain``: a recipe in, a run folder with a model out."""
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .arguments import add_data, add_out, add_set, overrides
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.plain:
         os.environ["ECGCLIP_PLAIN"] = "1"
-    recipe = load_recipe(args.recipe or quickstart(), overrides(args))
+    recipe = load_recipe(args.recipe, overrides(args)) if args.recipe else _quickstart_recipe(overrides(args))
     _check_data(args.data, recipe)
     run_folder = pretrain(recipe, data=args.data, out=args.out)
     if os.environ.get("RANK", "0") != "0":  # under a launcher the first process speaks for all
@@ -46,6 +46,17 @@ def run(args: argparse.Namespace) -> int:
     print(f"run: {run_folder.path}")
     print(f"next: ecgclip zero-shot {run_folder.path} --data YOUR-RECORDINGS --labels ptbxl-superclass")
     return 0
+
+
+def _quickstart_recipe(changes: dict[str, Any]) -> "Recipe":
+    """The recipe that ships with the package, its faults told without the long path of where it lies."""
+    from ecgclip.errors import UsageError
+    from ecgclip.training.recipe import load_recipe
+
+    try:
+        return load_recipe(quickstart(), changes)
+    except UsageError as error:
+        raise UsageError(str(error).replace(quickstart(), "quickstart")) from None
 
 
 def _check_data(data: str | None, recipe: "Recipe") -> None:

@@ -9,9 +9,8 @@ import numpy as np
 from ecgclip.errors import DataError
 
 from .corpus import Corpus
+from .manifest import MANIFEST_CSV
 from .writing import whole_file
-
-MANIFEST_CSV = "manifest.csv"
 
 
 def write_wfdb(corpus: Corpus, folder: str | Path) -> Path:

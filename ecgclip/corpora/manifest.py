@@ -14,6 +14,7 @@ from ecgclip.errors import DataError, UsageError
 from .corpus import SPLITS, Corpus, fold_of, keep_present, split_of
 from .writing import write_text
 
+MANIFEST_CSV = "manifest.csv"
 COLUMNS = ("path", "report", "patient_id", "split", "labels", "record_id")
 _SPLIT_WORDS = {
     **{split: split for split in SPLITS},
@@ -33,7 +34,7 @@ def open_manifest(path: str | Path, *, split_seed: int | None = None, allow_miss
     that a misspelt name is not read as an absent one.
 
     Args:
-        path: the CSV.
+        path: the CSV, or a folder that holds it as ``manifest.csv``.
         split_seed: where there is no column ``split``: split by a hash of the patient, or of the record where
             patients are unknown, under this seed; None leaves the split empty.
         allow_missing: go on where recordings that the list names are absent.
@@ -42,6 +43,7 @@ def open_manifest(path: str | Path, *, split_seed: int | None = None, allow_miss
         DataError: naming the row and column that is wrong, or how many recordings are absent.
     """
     manifest = Path(path).resolve()
+    manifest = manifest / MANIFEST_CSV if manifest.is_dir() else manifest
     rows = _read(manifest)
     located = [_locate(text, manifest, line) for line, text in enumerate(rows["path"], start=2)]
     ids = rows["record_id"] if "record_id" in rows else rows["path"]

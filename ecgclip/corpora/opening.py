@@ -11,7 +11,7 @@ from ecgclip.errors import DataError, UsageError, unknown_name
 from .challenge import open_challenge, open_csn
 from .cpsc2018 import open_cpsc2018
 from .header_codes import first_header, read_diagnosis
-from .manifest import is_manifest, open_manifest
+from .manifest import MANIFEST_CSV, is_manifest, open_manifest
 from .mimic_iv_ecg import open_mimic_iv_ecg
 from .ptb_xl import open_ptb_xl
 from .unlabelled import open_records
@@ -73,8 +73,9 @@ def detect_corpus(path: str | Path) -> str:
     """Which of `CORPORA` lies at a path; cheap, as it reads a directory and one header at most.
 
     A folder with ``ptbxl_database.csv`` is ``ptb-xl``, with ``record_list.csv`` ``mimic-iv-ecg``, with
-    ``REFERENCE.csv`` ``cpsc2018``; a folder whose first header has diagnoses is ``cpsc2018`` (words) or
-    ``challenge`` (SNOMED CT); a CSV with a column ``path`` is a ``manifest``; anything else is ``records``.
+    ``REFERENCE.csv`` ``cpsc2018``, with ``manifest.csv`` a ``manifest``; a folder whose first header has
+    diagnoses is ``cpsc2018`` (words) or ``challenge`` (SNOMED CT); a CSV with a column ``path`` is a
+    ``manifest``; anything else is ``records``.
 
     Raises:
         DataError: if there is nothing.
@@ -92,6 +93,8 @@ def _detect_folder(folder: Path) -> str:
     for file, name in marks.items():
         if (folder / file).is_file():
             return name
+    if is_manifest(folder / MANIFEST_CSV):
+        return "manifest"
     first = first_header(folder)
     system = read_diagnosis(first).system if first else "none"
     return {"cpsc2018": "cpsc2018", "snomed": "challenge"}.get(system, "records")

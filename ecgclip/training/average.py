@@ -12,6 +12,8 @@ __all__ = ["MovingAverage"]
 class MovingAverage:
     """Exponential moving average of the trainable weights (Polyak and Juditsky 1992), warmed up.
 
+    The running statistics of batch norms are averaged with the weights that they belong to.
+
     Args:
         model: whose weights are followed.
         decay: weight of the past; 0 keeps the last weights.
@@ -19,8 +21,9 @@ class MovingAverage:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.names = [name for name, p in model.named_parameters() if p.requires_grad]
-        self.live = [p for p in model.parameters() if p.requires_grad]
+        followed: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        followed.update(_statistics(model))
+        self.names, self.live = list(followed), list(followed.values())
         self.values = [p.detach().clone() for p in self.live]
 
     @torch.no_grad()
@@ -44,7 +47,7 @@ class MovingAverage:
         torch._foreach_copy_([p.detach() for p in self.live], values)
 
     def state(self) -> dict[str, Tensor]:
-        """The averages by parameter name."""
+        """The averages by name of the parameter or statistic."""
         return dict(zip(self.names, self.values, strict=True))
 
     @torch.no_grad()
@@ -56,3 +59,12 @@ class MovingAverage:
     def put(self, state: dict[str, Tensor]) -> None:
         """Put averages into the model for good."""
         self._copy([state[name].to(p.device) for name, p in zip(self.names, self.live, strict=True)])
+
+
+def _statistics(model: nn.Module) -> dict[str, Tensor]:
+    """Running means and variances of batch norms, by name."""
+    found: dict[str, Tensor] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats:
+            found |= {f"{name}.{key}": getattr(module, key) for key in ("running_mean", "running_var")}
+    return found

@@ -25,8 +25,8 @@ from .assembly import (
 )
 from .journal import duration
 from .recipe import Recipe, load_recipe
-from .run_folder import Run, claim, write_json
-from .validation import settle_readouts
+from .run_folder import Run, claim, refuse_foreign, write_json
+from .validation import MOST_RETRIEVED, settle_readouts
 
 __all__ = ["preparation_line", "pretrain"]
 
@@ -89,6 +89,8 @@ class _Pretraining:
         from .loop import Loop
 
         check_objective(self.recipe)
+        if self.main:
+            refuse_foreign(self.path, self.recipe)
         store = self._store()
         parts = build_parts(self.recipe, store)
         self._tell_parts(parts)
@@ -136,6 +138,8 @@ class _Pretraining:
         )
         if parts.without_report:
             line += f"; {parts.without_report} without a report take no part in the contrast"
+        if len(parts.held.part) > MOST_RETRIEVED:
+            line += f"; reports are looked for among {MOST_RETRIEVED} of those to validate"
         if parts.store.rejected:
             line += f"; {len(parts.store.rejected)} rejected, listed in {parts.store.path / 'rejected.csv'}"
         self.report(line)

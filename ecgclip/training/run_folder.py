@@ -19,11 +19,21 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel
 
-__all__ = ["Run", "claim", "environment", "read_checkpoint", "sweep", "write_checkpoint", "write_json"]
+__all__ = [
+    "Run",
+    "claim",
+    "environment",
+    "read_checkpoint",
+    "refuse_foreign",
+    "sweep",
+    "write_checkpoint",
+    "write_json",
+]
 
 _PLACES = {("data", "store"), ("data", "corpus", "path"), ("data", "workers"), ("start_from",)}
 _STATE = "last.pt"
-_START = ("recipe.json", "recipe.yaml", "environment.json", "run.json")  # in the order of writing
+_MARK = "run.json"
+_START = ("recipe.json", "recipe.yaml", "environment.json", _MARK)  # in the order of writing
 
 
 @dataclass(frozen=True)
@@ -84,21 +94,12 @@ def claim(path: Path, recipe: Recipe, fingerprint: Mapping[str, str]) -> bool:
         DataError: the folder holds something else.
     """
     wanted = {"recipe": _without_places(recipe.to_dict()), "fed": dict(fingerprint)}
-    mark = path / "run.json"
-    if mark.is_file():
-        try:
-            found = json.loads(mark.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise DataError(f"{mark}: is damaged: delete {path} or choose another --out") from None
+    found = refuse_foreign(path, recipe)
+    if found is not None:
         if found != wanted:
-            what = _difference(found, wanted)
-            raise DataError(
-                f"{path}: holds a run with other settings ({what}): choose another --out or delete it"
-            )
+            raise _other_settings(path, found, wanted)
         sweep(path)
         return True
-    if path.exists() and (not path.is_dir() or any(not _of_a_start(file) for file in path.iterdir())):
-        raise DataError(f"{path}: exists and is no run: choose another --out")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -106,9 +107,39 @@ def claim(path: Path, recipe: Recipe, fingerprint: Mapping[str, str]) -> bool:
     write_json(path / "recipe.json", recipe.to_dict())
     _write_yaml(path / "recipe.yaml", recipe.to_dict())
     write_json(path / "environment.json", environment())
-    write_json(mark, wanted)
+    write_json(path / _MARK, wanted)
     sweep(path)
     return False
+
+
+def refuse_foreign(path: Path, recipe: Recipe) -> dict[str, Any] | None:
+    """Refuse a folder that holds no run, or one of another recipe; cheap enough to ask before anything is prepared.
+
+    Returns:
+        What the run that is there notes of itself; None where there is none yet.
+
+    Raises:
+        DataError: the folder holds something else.
+    """
+    mark = path / _MARK
+    if not mark.is_file():
+        if path.exists() and (not path.is_dir() or any(not _of_a_start(file) for file in path.iterdir())):
+            raise DataError(f"{path}: exists and is no run: choose another --out")
+        return None
+    try:
+        found: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
+        there = {"recipe": found["recipe"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{mark}: is damaged: delete {path} or choose another --out") from None
+    wanted = {"recipe": _without_places(recipe.to_dict())}
+    if there != wanted:
+        raise _other_settings(path, there, wanted)
+    return found
+
+
+def _other_settings(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> DataError:
+    what = _difference(found, wanted)
+    return DataError(f"{path}: holds a run with other settings ({what}): choose another --out or delete it")
 
 
 def _of_a_start(file: Path) -> bool:

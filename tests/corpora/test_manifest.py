@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 
-from ecgclip.corpora import label_set, open_corpus, save_manifest
+from ecgclip.corpora import detect_corpus, label_set, open_corpus, save_manifest, simulate
+from ecgclip.corpora.export import write_wfdb
 from ecgclip.errors import DataError
 
 
@@ -91,3 +92,15 @@ def test_a_manifest_in_another_encoding_is_refused(folder):
     path.write_bytes("path,report\n00001_lr,Schädigung\n".encode("latin-1"))
     with pytest.raises(DataError, match="UTF-8"):
         open_corpus("manifest", path)
+
+
+def test_a_folder_with_a_manifest_is_opened_by_it(tmp_path):
+    """What ``simulate`` writes: its labels and splits would be lost among loose recordings."""
+    corpus = simulate(n=4, seed=1)
+    write_wfdb(corpus, tmp_path / "demo")
+    found = open_corpus("auto", tmp_path / "demo")
+    assert list(found.table["code_system"].unique()) == ["label"]
+    assert list(found.table["split"]) == list(corpus.table["split"])
+    assert len(open_corpus("auto", tmp_path / "demo" / "records")) == 4
+    (tmp_path / "demo" / "manifest.csv").write_text("I,II\n0.1,0.2\n", encoding="utf-8")
+    assert detect_corpus(tmp_path / "demo") != "manifest"
