@@ -267,13 +267,17 @@ class LocalAlignment:
             raise UsageError("objective: a local term needs model.local in the recipe, and it is null there")
         if batch.local_statements.shape[0] == 0:
             return batch.local.beats.sum() * 0.0
+        with torch.autocast(device_type=batch.signal.device.type, enabled=False):
+            return self._loss(batch, batch.local)
+
+    def _loss(self, batch: AlignmentBatch, local: LocalEncoded) -> Tensor:
         if self.readout.text_measure == "report":
-            return self._reports(batch, batch.local)
+            return self._reports(batch, local)
         if self.readout.text_measure not in ("batch", "bank"):
             raise unknown_name("text measure", self.readout.text_measure, ("report", "batch", "bank"))
         bank = self._bank(batch) if self.readout.text_measure == "bank" else None
         scores = local_scores(
-            batch.local,
+            local,
             batch.local_statements,
             self.readout,
             bank=bank,

@@ -39,6 +39,7 @@ class LocalEncoded:
         beat_mask: ``(batch, n_beats)`` bool.
         beat_times: ``(batch, n_beats)`` s, the R-peak (or the grid where no beat was found).
         beat_span: seconds of signal that a beat sees.
+        token_leads: ``(n_tokens,)`` int64, place of each token's lead in ``records.LEADS``; None where tokens mix all.
     """
 
     tokens: Tensor
@@ -49,6 +50,7 @@ class LocalEncoded:
     beat_mask: Tensor
     beat_times: Tensor
     beat_span: float
+    token_leads: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,13 +4,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgclip.errors import UsageError
+from ecgclip.errors import UsageError, unknown_name
 
+from .beat_queries import BeatQueries
 from .encoded import LocalEncoded
 from .layers import as_rows, conv_rows
+from .lead_tokens import LeadTokens
 
 __all__ = ["LocalBranch", "beat_timing"]
 
+BEATS = ("r_peaks", "learned")
+LEADS_OF_TOKENS = ("mixed", "each")
 _RATE_HZ = 100.0  # the branch works at this rate; a faster signal is averaged down to it
 _FRAME_S = 0.04  # four samples: the strides of the two first convolutions
 _FRAMES_PER_TOKEN = 4
@@ -58,12 +62,31 @@ class LocalBranch(nn.Module):
         width: channels of the branch.
         scale_per_mv: the fixed factor on the input.
         tokens: give tokens besides beats; without, they are empty and cost nothing.
+        beats: ``r_peaks`` for windows round the R-peaks with their timing, ``learned`` for queries over all frames.
+        queries: how many learned queries.
+        leads: ``mixed`` for tokens of all leads together, ``each`` for tokens of one lead each.
+
+    Raises:
+        UsageError: the rate is too low, or ``beats`` or ``leads`` is unknown.
     """
 
     def __init__(
-        self, *, fs: float, dim: int, width: int = 128, scale_per_mv: float = 4.0, tokens: bool = True
+        self,
+        *,
+        fs: float,
+        dim: int,
+        width: int = 128,
+        scale_per_mv: float = 4.0,
+        tokens: bool = True,
+        beats: str = "r_peaks",
+        queries: int = 10,
+        leads: str = "mixed",
     ) -> None:
         super().__init__()
+        if beats not in BEATS:
+            raise unknown_name("kind of beats", beats, BEATS)
+        if leads not in LEADS_OF_TOKENS:
+            raise unknown_name("kind of tokens' leads", leads, LEADS_OF_TOKENS)
         self.fs = fs
         if fs < _RATE_HZ:
             raise UsageError(
@@ -77,20 +100,30 @@ class LocalBranch(nn.Module):
         self.conv_2 = nn.Conv1d(64, width, 5, 2, 2)
         self.conv_3 = nn.Conv1d(width, width, 3, 1, 1)
         self.missing = nn.Linear(12, 64, bias=False)
-        self.to_token = nn.Linear(width, dim) if tokens else None
-        self.to_beat = nn.Linear((len(_EDGES) - 1) * width, dim)
-        self.timing = nn.Sequential(nn.Linear(_TIMING, 64), nn.GELU(), nn.Linear(64, dim))
+        self.to_token = nn.Linear(width, dim) if tokens and leads == "mixed" else None
+        self.dim = dim
+        if beats == "r_peaks":
+            self.to_beat = nn.Linear((len(_EDGES) - 1) * width, dim)
+            self.timing = nn.Sequential(nn.Linear(_TIMING, 64), nn.GELU(), nn.Linear(64, dim))
+        self.queries = BeatQueries(width=width, dim=dim, count=queries) if beats == "learned" else None
         self.beat_mix = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
         self.frame_s = 4.0 / self.rate
+        self.lead_tokens = LeadTokens(frame_s=self.frame_s, dim=dim) if tokens and leads == "each" else None
         self.token_span = _FIELD / self.rate + (_FRAMES_PER_TOKEN - 1) * self.frame_s
+        if self.lead_tokens is not None:
+            self.token_span = self.lead_tokens.token_span
         self.beat_span = (_EDGES[-1] - _EDGES[0] - 1) * self.frame_s + _FIELD / self.rate
 
-    def frames(self, signal: Tensor, lead_mask: Tensor, time_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of 0.04 s ``(batch, n_frames, width)`` and their mask ``(batch, n_frames)``."""
+    def slowed(self, signal: Tensor, time_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The signal and its mask at the branch's own rate."""
         if self.decimate > 1:
             signal = F.avg_pool1d(signal, self.decimate)
             first, last = time_mask[:, :: self.decimate], time_mask[:, self.decimate - 1 :: self.decimate]
             time_mask = first[:, : last.shape[1]] & last
+        return signal, time_mask
+
+    def frames(self, signal: Tensor, lead_mask: Tensor, time_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of 0.04 s ``(batch, n_frames, width)`` and their mask, of a signal at the branch's rate."""
         x = _conv(self.conv_1, as_rows(signal * self.scale_per_mv))
         x = F.relu_(x.add_(self.missing((~lead_mask).to(x.dtype))[:, :, None, None]))
         x = F.relu_(_conv(self.conv_2, x * time_mask[:, None, None, ::2].to(x.dtype)))
@@ -110,32 +143,39 @@ class LocalBranch(nn.Module):
             beats: ``(batch, n_beats)`` R-peaks in s from the first sample.
             beat_mask: ``(batch, n_beats)`` bool; a recording without beats gets a grid of moments.
         """
-        frames, present = self.frames(signal, lead_mask, time_mask)
-        beats, beat_mask, found = _with_grid(beats, beat_mask, time_mask, self.fs)
-        parts = self._parts(frames, present, beats)
-        timing = beat_timing(beats, beat_mask & found[:, None])
-        x = self.to_beat(parts) + self.timing(timing)
+        slow, slow_mask = self.slowed(signal, time_mask)
+        frames, present = self.frames(slow, lead_mask, slow_mask)
+        if self.queries is None:
+            beats, beat_mask, found = _with_grid(beats, beat_mask, time_mask, self.fs)
+            timing = beat_timing(beats, beat_mask & found[:, None])
+            x, span = self.to_beat(self._parts(frames, present, beats)) + self.timing(timing), self.beat_span
+        else:
+            x, beats = self.queries(frames, present, self.frame_s)
+            beat_mask, span = present.any(1, keepdim=True).expand(beats.shape), signal.shape[2] / self.fs
         x = x + self.beat_mix(x)
-        tokens, token_mask = self._tokens(frames, present)
-        times = (torch.arange(tokens.shape[1], device=frames.device, dtype=torch.float32) + 0.375) * (
-            _FRAMES_PER_TOKEN * self.frame_s
-        )
+        if self.lead_tokens is None:
+            tokens, token_mask = self._tokens(frames, present)
+            times = torch.arange(tokens.shape[1], device=frames.device, dtype=torch.float32) + 0.375
+            times, leads = times * (_FRAMES_PER_TOKEN * self.frame_s), None
+        else:
+            tokens, token_mask = self.lead_tokens(slow * self.scale_per_mv, lead_mask, slow_mask)
+            times, leads = self.lead_tokens.times(tokens.shape[1] // lead_mask.shape[1], frames.device)
         return LocalEncoded(
             tokens=tokens,
             token_mask=token_mask,
             token_times=times,
             token_span=self.token_span,
+            token_leads=leads,
             beats=F.normalize(x.float(), dim=-1),
             beat_mask=beat_mask,
             beat_times=beats,
-            beat_span=self.beat_span,
+            beat_span=span,
         )
 
     def _tokens(self, frames: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         count = frames.shape[1] // _FRAMES_PER_TOKEN
         if self.to_token is None:
-            dim = self.to_beat.out_features
-            return frames.new_zeros(len(frames), 0, dim).float(), present.new_zeros(len(frames), 0)
+            return frames.new_zeros(len(frames), 0, self.dim).float(), present.new_zeros(len(frames), 0)
         cut = count * _FRAMES_PER_TOKEN
         mask = present[:, :cut].view(len(frames), count, _FRAMES_PER_TOKEN)
         weight = mask.to(frames.dtype)

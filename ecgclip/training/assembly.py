@@ -186,13 +186,13 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
 def _refuse_other_shape(recipe: Recipe, model: ECGTextModel) -> None:
     """A model to start from must be what the recipe asks for: the recipe's word holds, or nobody's."""
     section = recipe.model
-    local = None if section.local is None else _local(recipe)
+    local, there = None if section.local is None else _local(recipe), model.config.local
     wanted: list[tuple[str, Any, Any]] = [
         ("preprocessing", build_preprocessor(recipe).to_dict(), model.preprocessor.to_dict()),
         ("reports.findings", recipe.reports.findings, model.config.findings),
         ("model.dim", section.dim, model.config.dim),
         ("model.signal", section.signal.model_dump(), dict(model.config.signal)),
-        ("model.local", local, None if model.config.local is None else dict(model.config.local)),
+        ("model.local", local, None if there is None else {**Local().model_dump(), **there}),
     ]
     wanted += [
         (f"model.text.{key}", value, model.config.text.get(key))

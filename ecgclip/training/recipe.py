@@ -116,6 +116,9 @@ class Local(Section):
 
     width: Count = 128
     scale_per_mv: Positive = 4.0
+    beats: Literal["r_peaks", "learned"] = "r_peaks"
+    queries: Count = 10
+    leads: Literal["mixed", "each"] = "mixed"
 
 
 class Model(Section):
