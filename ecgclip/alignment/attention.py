@@ -3,7 +3,11 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Attention", "FeedForward"]
+__all__ = ["Attention", "FeedForward", "TokenTerm"]
+
+
+class TokenTerm(nn.Module):
+    """A term with a network over tokens: it computes in the precision of the encoders, its loss in float32."""
 
 
 class Attention(nn.Module):

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ecgclip.errors import UsageError
 
-from .attention import Attention, FeedForward
+from .attention import Attention, FeedForward, TokenTerm
 from .batch import AlignmentBatch
 from .blocks import in_blocks
 
@@ -36,7 +36,7 @@ class _Layer(nn.Module):
         return out
 
 
-class Captioning(nn.Module):
+class Captioning(TokenTerm):
     """Cross-entropy of each piece of the report, given those before it and the recording (Yu et al. 2022, eq. 3).
 
     A causal decoder embeds the pieces itself and looks at the signal encoder's tokens; its output weights are its
@@ -91,6 +91,6 @@ class Captioning(nn.Module):
         for layer in self.layers:
             x = layer(x, past, tokens, mask[:, None])
         there = target >= 0
-        logits = F.linear(self.norm(x[there]), self.embed.weight)
+        logits = F.linear(self.norm(x[there]), self.embed.weight).float()
         each = F.cross_entropy(logits, target[there], reduction="none")
         return torch.zeros_like(target, dtype=each.dtype).masked_scatter(there, each).sum(1, keepdim=True)

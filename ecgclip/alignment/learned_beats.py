@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ecgclip.errors import UsageError
 
-from .attention import Attention
+from .attention import Attention, TokenTerm
 from .batch import AlignmentBatch
 from .blocks import in_blocks
 from .infonce import multi_positive
@@ -20,7 +20,7 @@ _HEADS = 4
 _SIMILARITIES = 4_000_000  # of beats with statements, held at once
 
 
-class LearnedBeats(nn.Module):
+class LearnedBeats(TokenTerm):
     """Every recording with the statements of every report, through learned queries (MELP, Wang et al. 2025).
 
     Each query pools the signal encoder's tokens to one "beat" ``b``. A statement ``s`` looks at the beats by
@@ -73,6 +73,10 @@ class LearnedBeats(nn.Module):
         if batch.statements.shape[0] == 0 or not bool(keep.any()):
             return batch.signal_tokens.sum() * 0.0
         beats = self.beats(batch.signal_tokens[keep], batch.signal_token_mask[keep])
+        with torch.autocast(beats.device.type, enabled=False):
+            return self._contrast(beats, batch, keep)
+
+    def _contrast(self, beats: Tensor, batch: AlignmentBatch, keep: Tensor) -> Tensor:
         close = in_blocks(
             lambda rows, columns: self._closeness(beats[rows], batch.statements[columns]),
             (len(beats), len(batch.statements)),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ecgclip.errors import UsageError
 
-from .attention import Attention, FeedForward
+from .attention import Attention, FeedForward, TokenTerm
 from .batch import AlignmentBatch
 from .blocks import in_blocks
 
@@ -28,7 +28,7 @@ def hard_pairs(batch: AlignmentBatch) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Row of the recording, row of the report and whether they belong together, each ``(n_pairs,)``.
     """
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(batch.signal.device.type, enabled=False):
         near = batch.signal @ batch.text.T
         said = batch.says.float()
         told = said @ said.T >= said.sum(1)[None, :]
@@ -61,7 +61,7 @@ class _Fusion(nn.Module):
         return x + self.thoughts[0](x), y + self.thoughts[1](y)
 
 
-class Matching(nn.Module):
+class Matching(TokenTerm):
     """Cross-entropy of a fused pair belonging together or not (Li et al. 2021, ALBEF, equation 4; D-BETA's ETM).
 
     Args:
@@ -105,7 +105,7 @@ class Matching(nn.Module):
             i, j = signal[rows], text[rows]
             return self._logits(seen[i], read[j], x_mask[i], y_mask[j])
 
-        logits = in_blocks(fused, (len(signal), 1), _ROWS)[:, 0]
+        logits = in_blocks(fused, (len(signal), 1), _ROWS)[:, 0].float()
         return F.binary_cross_entropy_with_logits(logits, together.to(logits.dtype))
 
     def _logits(self, x: Tensor, y: Tensor, x_mask: Tensor, y_mask: Tensor) -> Tensor:

@@ -1,11 +1,14 @@
 """An objective is a weighted sum of terms, each logged by name."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
+from .attention import TokenTerm
 from .batch import AlignmentBatch
 
 __all__ = ["Objective", "Term", "WeightedTerm"]
@@ -40,6 +43,8 @@ class WeightedTerm:
 class Objective(nn.Module):
     """Weighted sum of terms; it holds the parameters that are theirs and not the model's.
 
+    Called under autocast, it lets it reach the networks of terms that have one; every loss is in float32.
+
     Args:
         parts: the terms with their weights.
     """
@@ -58,9 +63,12 @@ class Objective(nn.Module):
 
     def forward(self, batch: AlignmentBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a joined batch and the value of each term; a second of a name is numbered."""
+        device = batch.signal.device.type
         total, values = batch.signal.new_zeros(()), dict[str, Tensor]()
         for part in self.parts:
-            value = part.term(batch)
+            network = isinstance(part.term, TokenTerm)
+            with nullcontext() if network else torch.autocast(device, enabled=False):
+                value = part.term(batch)
             total = total + part.weight * value
             same = sum(name.partition("#")[0] == part.term.name for name in values)
             values[f"{part.term.name}#{same + 1}" if same else part.term.name] = value

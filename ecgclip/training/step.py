@@ -86,8 +86,13 @@ class _Signals:
         local = {
             name: found.pop(name) for name in ("beats", "tokens", "beat_mask", "token_mask", "beat_times")
         }
-        times, span = self._seen.token_times, self._seen.token_span
-        seen = LocalEncoded(token_times=times, token_span=span, beat_span=self._seen.beat_span, **local)
+        seen = LocalEncoded(
+            token_times=self._seen.token_times,
+            token_span=self._seen.token_span,
+            token_leads=self._seen.token_leads,
+            beat_span=self._seen.beat_span,
+            **local,
+        )
         return {**found, "local": seen}
 
 
@@ -112,7 +117,7 @@ def loss_and_gradients(
         texts: texts of the whole joined batch, the same in every process.
         here: which process this is.
         micro: recordings embedded at once.
-        autocast: context for the encoders; the loss is in float32.
+        autocast: context for the encoders and the terms' networks; every loss is in float32.
 
     Returns:
         The loss and its terms, the same in every process.
@@ -128,7 +133,8 @@ def loss_and_gradients(
         scale=model.log_scale.exp().clamp(max=100.0),
         local_scale=model.local_log_scale.exp().clamp(max=100.0),
     )
-    loss, terms = objective(gathered)
+    with autocast():
+        loss, terms = objective(gathered)
     loss.backward()
     for parameter in (model.log_scale, model.local_log_scale, *objective.parameters()):
         if parameter.grad is not None:
