@@ -38,6 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    import torch
+
     from ecgclip.errors import UsageError
     from ecgclip.models import ECGTextModel
 
@@ -45,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--out {args.out}: expected a name ending in .csv or .parquet")
     model = ECGTextModel.from_pretrained(args.model)
     corpus = _open(args.data, args.allow_missing)
+    if len(corpus) == 1:  # several threads would only wait for one another, on a busy machine for seconds
+        torch.set_num_threads(1)
     systems = [s for s in corpus.table["code_system"].unique() if s != "none"]
     labels = args.labels or _DEFAULT_SETS.get(systems[0] if systems else "", "ptbxl-superclass")
     wanted = [name.strip() for name in labels.split(",") if name.strip()]
