@@ -145,19 +145,22 @@ def _rows(model: "ECGTextModel", part: Any, found: "Explanation") -> list[dict[s
             "score": round(float(score), 3),
             "mass": round(float(mass), 4),
             "where": [[round(second, 2), round(share, 3)] for second, share in found.places(column)],
+            "leads": [[lead, round(share, 3)] for lead, share in found.leads(column)],
         }
         for column, (phrase, score, mass) in enumerate(zip(found.phrases, scores, found.mass, strict=True))
     ]
 
 
-def _place(where: list[list[float]]) -> str:
-    """The fewest moments that hold half of the mass, in words."""
+def _place(row: dict[str, Any]) -> str:
+    """The fewest moments that hold half of the mass, and where tokens know it the leads, in words."""
+    where = row["where"]
     if not where:
         return "nowhere"
-    share = sum(each[1] for each in where)
+    leads = f" in {', '.join(lead for lead, _ in row['leads'])}" if 0 < len(row["leads"]) <= 4 else ""
     if len(where) > 4:
-        return f"spread: half of it over {len(where)} moments"
-    return f"{share:.0%} at " + ", ".join(f"{each[0]:.2f} s" for each in where)
+        return f"spread: half of it over {len(where)} moments{leads}"
+    share = sum(each[1] for each in where)
+    return f"{share:.0%} at {', '.join(f'{each[0]:.2f} s' for each in where)}{leads}"
 
 
 def _tell(rows: list[dict[str, Any]], found: "Explanation", name: str, *, plain: bool) -> None:
@@ -170,7 +173,7 @@ def _tell(rows: list[dict[str, Any]], found: "Explanation", name: str, *, plain:
     print(f"{name}: {found.coupling} of {len(found.plan)} {found.scale}s, {_competitors(found)}\n")
     print(f"{'finding':{wide}}  {'score':>7}  {'mass':>5}  where")
     for row in rows:
-        print(f"{row['phrase']:{wide}}  {row['score']:7.2f}  {row['mass']:5.0%}  {_place(row['where'])}")
+        print(f"{row['phrase']:{wide}}  {row['score']:7.2f}  {row['mass']:5.0%}  {_place(row)}")
     print("\nmass is the part of the recording that a finding drew; the fewest places that hold half of it")
 
 
@@ -225,7 +228,7 @@ def _draw(
         found.token_times,
         found.phrases,
         args.out,
-        notes=[f"score {row['score']:.2f}     {_place(row['where'])}" for row in rows],
+        notes=[f"score {row['score']:.2f}     {_place(row)}" for row in rows],
         token_span=found.token_span,
         token_leads=found.token_leads,
         fs=part.preprocessor.fs if stored else None,

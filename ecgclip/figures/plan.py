@@ -77,12 +77,14 @@ def plan_sheet(
     sheet = draw_sheet(
         signal, fs=fs, title=title, subtitle=subtitle, start=start, seconds=seconds, below=below
     )
-    edges = _edges(times, token_span, token_leads)
+    edges = _edges(times, token_span)
     _tints(sheet, mass, times, edges, token_leads)
     _guides(sheet, times, below)
+    moments, first = np.unique(times, return_index=True)
+    by_moment = _by_moment(mass, times)
     for column, phrase in enumerate(phrases):
-        note = notes[column] if notes is not None else _where(mass[:, column], times)
-        _lane(sheet, column, (phrase, note), mass[:, column], times, edges)
+        note = notes[column] if notes is not None else _where(by_moment[:, column], moments)
+        _lane(sheet, column, (phrase, note), by_moment[:, column], moments, edges[first])
     if path is not None:
         save(sheet.figure, path, dpi=dpi)
     return sheet.figure
@@ -108,20 +110,42 @@ def _checked(
     return mass, times
 
 
-def _edges(times: Array, span: float, leads: Sequence[str] | None) -> Array:
+def _edges(times: Array, span: float) -> Array:
     """``(n_tokens, 2)`` s: where each token's band begins and ends, so that neighbours do not overlap."""
     half = min(span, WIDEST_S) / 2
     edges = np.stack([times - half, times + half], axis=1)
-    moments = np.unique(times)
-    if len(moments) > 1 and leads is None:
-        middle = (moments[1:] + moments[:-1]) / 2
-        place = np.searchsorted(moments, times)
-        edges[:, 0] = np.maximum(edges[:, 0], np.concatenate([[-np.inf], middle])[place])
-        edges[:, 1] = np.minimum(edges[:, 1], np.concatenate([middle, [np.inf]])[place])
+    moments, place = np.unique(times, return_inverse=True)
+    middle = (moments[1:] + moments[:-1]) / 2
+    edges[:, 0] = np.maximum(edges[:, 0], np.concatenate([[-np.inf], middle])[place.reshape(-1)])
+    edges[:, 1] = np.minimum(edges[:, 1], np.concatenate([middle, [np.inf]])[place.reshape(-1)])
     return edges
 
 
 def _tints(sheet: Sheet, mass: Array, times: Array, edges: Array, leads: Sequence[str] | None) -> None:
+    """Tint strip and leads; a token of one lead only where that lead is on paper, the strip by their sum."""
+    if leads is None:
+        _tint(sheet, mass, times, edges, [(3, *range(len(COLUMNS[0])))] * len(times))
+        return
+    on_paper: list[tuple[int, ...]] = []
+    for lead, time in zip(leads, times, strict=True):
+        row, column = sheet.place(lead)
+        here = column * sheet.column_s <= time - sheet.start < (column + 1) * sheet.column_s
+        on_paper.append((row,) if here else ())
+    _tint(sheet, mass, times, edges, on_paper)
+    moments, first = np.unique(times, return_index=True)
+    _tint(sheet, _by_moment(mass, times), moments, edges[first], [(3,)] * len(moments))
+
+
+def _by_moment(mass: Array, times: Array) -> Array:
+    """``(n_moments, n_phrases)``: the mass of all tokens of one moment, in order of time."""
+    moments, place = np.unique(times, return_inverse=True)
+    total = np.zeros((len(moments), mass.shape[1]))
+    np.add.at(total, place.reshape(-1), mass)
+    return total
+
+
+def _tint(sheet: Sheet, mass: Array, times: Array, edges: Array, rows_of: Sequence[tuple[int, ...]]) -> None:
+    """Tint each token in some rows by the phrase that has most mass there."""
     total = mass.sum(axis=0)
     focus = mass / np.where(total > 0, total, 1.0) * len(mass)
     for token, time in enumerate(times):
@@ -129,8 +153,7 @@ def _tints(sheet: Sheet, mass: Array, times: Array, edges: Array, leads: Sequenc
         if not sheet.start <= time <= sheet.start + sheet.seconds or focus[token, column] < FROM:
             continue
         share = min(1.0, (focus[token, column] - FROM) / (FOCUS - FROM))
-        rows = [3, *range(len(COLUMNS[0]))] if leads is None else [sheet.place(leads[token])[0], 3]
-        for row in rows:
+        for row in rows_of[token]:
             _band(sheet, row, edges[token], colour_of(column), FAINT + (FULL - FAINT) * share)
 
 

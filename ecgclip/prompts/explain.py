@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from ecgclip.alignment import COMPETITIVE, local_coupling
 from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import LocalReadout, as_source, embed_windows
 from ecgclip.models.inference import WINDOW_S
+from ecgclip.records import LEADS
 from ecgclip.signals import Prepared, collate, windows
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float32]
+Key = TypeVar("Key", float, str)
 
 TEXT_MEASURES = ("bank", "phrases")
 
@@ -83,19 +85,22 @@ class Explanation:
         return found.astype(np.float32)
 
     def places(self, column: int, share: float = 0.5) -> list[tuple[float, float]]:
-        """The fewest tokens that hold some share of a phrase's mass: ``(s, share)`` each, in order of time.
+        """The fewest moments that hold some share of a phrase's mass: ``(s, share)`` each, in order of time.
 
         Args:
             column: which phrase.
             share: of its mass.
         """
-        mass = self.plan[:, column].astype(np.float64)
-        if mass.sum() <= 0:
-            return []
-        part = mass / mass.sum()
-        order = np.argsort(-part, kind="stable")
-        count = int(np.searchsorted(np.cumsum(part[order]), min(share, 1.0 - 1e-9))) + 1
-        return [(float(self.token_times[k]), float(part[k])) for k in sorted(order[:count])]
+        return sorted(_fewest([float(second) for second in self.token_times], self.plan[:, column], share))
+
+    def leads(self, column: int, share: float = 0.5) -> list[tuple[str, float]]:
+        """The fewest leads that hold some share of a phrase's mass, heaviest first; empty where tokens mix all.
+
+        Args:
+            column: which phrase.
+            share: of its mass.
+        """
+        return [] if self.token_leads is None else _fewest(self.token_leads, self.plan[:, column], share)
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a token, one column a phrase, by ``time_s`` and, where tokens know it, ``lead``."""
@@ -106,6 +111,22 @@ class Explanation:
         if self.token_leads is not None:
             table.insert(1, "lead", list(self.token_leads))
         return table
+
+
+def _fewest(keys: Sequence[Key], mass: Floats, share: float) -> list[tuple[Key, float]]:
+    """The heaviest keys that together hold some share of the mass, heaviest first."""
+    total: dict[Key, float] = {}
+    for key, weight in zip(keys, mass.astype(np.float64), strict=True):
+        total[key] = total.get(key, 0.0) + float(weight)
+    whole = sum(total.values())
+    found: list[tuple[Key, float]] = []
+    held = 0.0
+    for key, weight in sorted(total.items(), key=lambda item: -item[1]):
+        if whole <= 0 or held >= min(share, 1.0 - 1e-9):
+            break
+        held += weight / whole
+        found.append((key, weight / whole))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +244,7 @@ def explain_looked(looked: Looked, asked: Asked, readout: LocalReadout) -> Expla
 
     A moment that two windows see belongs to the first.
     """
-    plans, times, span, seen_until = [], [], 0.0, -np.inf
+    plans, times, leads, span, seen_until = [], [], [], 0.0, -np.inf
     for start, local in looked.parts:
         with torch.inference_mode():
             found = local_coupling(local, asked.vectors, readout, bank=asked.bank)
@@ -233,12 +254,14 @@ def explain_looked(looked: Looked, asked: Asked, readout: LocalReadout) -> Expla
         keep = mask & (moment > seen_until)
         plans.append(mass[keep])
         times.append(moment[keep])
+        if readout.scale == "token" and local.token_leads is not None:
+            leads += [LEADS[k] for k in local.token_leads[: len(mass)].cpu().numpy()[keep]]
         seen_until = max(seen_until, float(moment[keep].max(initial=-np.inf)))
     return Explanation(
         plan=(np.concatenate(plans) / len(plans)).astype(np.float32),
         token_times=np.concatenate(times).astype(np.float32),
         token_span=span,
-        token_leads=None,
+        token_leads=tuple(leads) or None,
         beats=looked.beats,
         phrases=asked.phrases,
         text_measure=asked.text_measure,

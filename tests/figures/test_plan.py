@@ -5,6 +5,7 @@ import pytest
 
 from ecgclip.errors import UsageError
 from ecgclip.figures import plan_sheet
+from ecgclip.records import LEADS
 
 SIGNAL = np.zeros((12, 1000), dtype=np.float32)
 TIMES = np.arange(10) + 0.5
@@ -30,6 +31,18 @@ def test_tokens_that_know_their_lead_mark_that_lead():
     plan[0, 0] = 1.0
     figure = plan_sheet(SIGNAL, plan, TIMES, ["st elevation"], fs=100.0, token_leads=["III"] * 10)
     assert len(bands(figure)) == 2
+    figure = plan_sheet(SIGNAL, plan, TIMES, ["st elevation"], fs=100.0, token_leads=["V5"] * 10)
+    assert len(bands(figure)) == 1  # V5 is not on paper at that moment: the strip alone
+
+
+def test_a_lane_sums_the_leads_of_a_moment():
+    plan, times = np.full((24, 1), 1.0), np.repeat([2.0, 8.0], 12)
+    plan[:12] = 2.0
+    figure = plan_sheet(SIGNAL, plan, times, ["a"], fs=100.0, token_leads=list(LEADS) * 2)
+    low = [p for p in figure.axes[0].patches if p.get_y() < 0]
+    heights = sorted(p.get_height() for p in low[1:])
+    assert len(heights) == 2
+    assert heights[0] == pytest.approx(heights[1] / 2)
 
 
 @pytest.mark.parametrize(

@@ -224,3 +224,19 @@ def test_where_the_mass_is():
     assert np.isnan(near[1])
     assert found.share_near([])[0] == 0
     assert list(found.to_frame().columns) == ["time_s", "a", "b"]
+
+
+def test_tokens_of_single_leads_say_which(tiny_model, record):
+    from dataclasses import replace
+
+    config = replace(tiny_model.config, local={**tiny_model.config.local, "tokens": True, "leads": "each"})
+    model = ECGTextModel(config, tiny_model.preprocessor).eval()
+    found = explain(model, record, PHRASES, scale="token", plan="transport")
+    assert len(found.token_leads) == len(found.token_times)
+    assert set(found.token_leads) == set(LEADS)
+    assert list(found.to_frame().columns)[:2] == ["time_s", "lead"]
+    names, shares = zip(*found.leads(0, 1.0), strict=True)
+    assert sorted(names) == sorted(LEADS)
+    assert sum(shares) == pytest.approx(1.0, abs=1e-5)
+    assert sum(share for _, share in found.places(0, 1.0)) == pytest.approx(1.0, abs=1e-5)
+    assert explain(model, record, PHRASES, scale="beat").token_leads is None
