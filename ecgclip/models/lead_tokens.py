@@ -4,43 +4,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import as_rows, conv_rows
-
 __all__ = ["LeadTokens"]
 
 _LEADS = 12
-_FRAMES_PER_TOKEN = 5
-_FIELD = 7 + 4 * 2 + 2 * 4  # samples that one frame sees
+_STEP_S = 0.2
 
 
 class LeadTokens(nn.Module):
-    """Moments of each lead by itself: 12 leads times tokens of five frames.
+    """Moments of each lead by itself: 12 leads times a token every 0.2 s, each of a patch just under 0.4 s.
 
-    Three convolutions as in the mixed branch, narrower, on one lead at a time; a learned vector tells the leads
-    apart.
+    A patch goes through two narrow layers, the same for every lead, and a learned vector tells the leads apart.
+    Convolutions on one lead at a time would cost ten times as much and need the same patch.
 
     Args:
-        frame_s: seconds between frames, four samples.
+        rate: sampling rate in Hz.
         dim: width of the shared local space.
-        width: channels.
+        width: hidden width.
     """
 
-    def __init__(self, *, frame_s: float, dim: int, width: int = 48) -> None:
+    def __init__(self, *, rate: float, dim: int, width: int = 96) -> None:
         super().__init__()
-        self.conv_1 = nn.Conv1d(1, width // 2, 7, 2, 3)
-        self.conv_2 = nn.Conv1d(width // 2, width, 5, 2, 2)
-        self.conv_3 = nn.Conv1d(width, width, 3, 1, 1)
+        self.step = int(_STEP_S * rate)
+        self.patch = 2 * self.step - 1
+        self.rate = rate
+        self.token_span = self.patch / rate
+        self.first = nn.Linear(self.patch, width)
         self.lead = nn.Parameter(0.1 * torch.randn(_LEADS, width))
-        self.to_token = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, dim))
-        self.token_s = _FRAMES_PER_TOKEN * frame_s
-        self.token_span = _FIELD * frame_s / 4 + self.token_s - frame_s
-        self.frame_s = frame_s
+        self.rest = nn.Sequential(nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim))
 
     def times(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Centre in s and lead of each of ``12 * count`` tokens, lead by lead."""
-        first = 0.5 * (_FRAMES_PER_TOKEN - 1) * self.frame_s
-        moments = torch.arange(count, device=device, dtype=torch.float32) * self.token_s + first
-        return moments.repeat(_LEADS), torch.arange(_LEADS, device=device).repeat_interleave(count)
+        moments = torch.arange(count, device=device, dtype=torch.float32) * self.step + 0.5 * (self.step - 1)
+        return (moments / self.rate).repeat(_LEADS), torch.arange(_LEADS, device=device).repeat_interleave(
+            count
+        )
 
     def forward(self, signal: Tensor, lead_mask: Tensor, time_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Encode each lead.
@@ -53,25 +50,12 @@ class LeadTokens(nn.Module):
         Returns:
             ``(batch, 12 * n, dim)`` unit vectors and ``(batch, 12 * n)`` bool.
         """
-        batch, _, _ = signal.shape
-        x = F.relu_(self._conv(self.conv_1, as_rows(signal.flatten(0, 1)[:, None])))
-        here = time_mask[:, None, None, None]
-        x = self._masked(x, here[..., ::2])
-        x = F.relu_(self._conv(self.conv_2, x))
-        x = F.relu_(self._conv(self.conv_3, self._masked(x, here[..., ::4])))
-        frames, present = x[:, :, 0], time_mask[:, ::4]
-        count = frames.shape[2] // _FRAMES_PER_TOKEN
-        cut = count * _FRAMES_PER_TOKEN
-        whole = present[:, :cut].view(batch, count, _FRAMES_PER_TOKEN).all(2)
-        mean = F.avg_pool1d(frames[:, :, :cut], _FRAMES_PER_TOKEN).transpose(1, 2)
-        told = mean.reshape(batch, _LEADS, count, -1) + self.lead[:, None, :].to(mean.dtype)
-        tokens = F.normalize(self.to_token(told).float(), dim=-1).flatten(1, 2)
-        return tokens, (lead_mask[:, :, None] & whole[:, None, :]).flatten(1)
-
-    def _conv(self, layer: nn.Conv1d, x: Tensor) -> Tensor:
-        return conv_rows(x, layer.weight, layer.bias, layer.stride[0])
-
-    def _masked(self, x: Tensor, here: Tensor) -> Tensor:
-        """Zero at absent times; one mask a recording, twelve rows each."""
-        rows = x.view(len(here), _LEADS, *x.shape[1:]) * here.to(x.dtype)
-        return rows.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        batch, _, times = signal.shape
+        count = times // self.step
+        present = time_mask[:, : count * self.step].view(batch, count, self.step).all(2)
+        before = self.step // 2
+        padded = F.pad(signal * time_mask[:, None, :].to(signal.dtype), (before, self.step))
+        patches = padded.unfold(2, self.patch, self.step)[:, :, :count]
+        told = self.first(patches) + self.lead[:, None, :]
+        tokens = F.normalize(self.rest(told).float(), dim=-1).flatten(1, 2)
+        return tokens, (lead_mask[:, :, None] & present[:, None, :]).flatten(1)

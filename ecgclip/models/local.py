@@ -108,7 +108,7 @@ class LocalBranch(nn.Module):
         self.queries = BeatQueries(width=width, dim=dim, count=queries) if beats == "learned" else None
         self.beat_mix = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
         self.frame_s = 4.0 / self.rate
-        self.lead_tokens = LeadTokens(frame_s=self.frame_s, dim=dim) if tokens and leads == "each" else None
+        self.lead_tokens = LeadTokens(rate=self.rate, dim=dim) if tokens and leads == "each" else None
         self.token_span = _FIELD / self.rate + (_FRAMES_PER_TOKEN - 1) * self.frame_s
         if self.lead_tokens is not None:
             self.token_span = self.lead_tokens.token_span
