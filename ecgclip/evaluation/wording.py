@@ -1,5 +1,6 @@
 """Which wording of a label ranks recordings best: one table, one pass over the recordings."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import readable_texts, take_split
 from ecgclip.prompts.bank import Phrase, PromptBank
 from ecgclip.prompts.combining import PhraseMap, Wording
+from ecgclip.prompts.places import Places
 from ecgclip.prompts.scoring import PhraseScores, joined, score_phrases
 
 from .bootstrap import paired_bootstrap, scorable
@@ -41,6 +43,7 @@ class _Row:
 
 
 _ALONE = Wording(parts=False)
+_UNPLACED = Wording(places=False)
 
 PHRASE_KINDS: dict[str, _Row] = {
     "default": _Row(says="every phrase that names the finding, all languages, parts"),
@@ -54,6 +57,9 @@ PHRASE_KINDS: dict[str, _Row] = {
     "english": _Row(says="the default in English alone", wording=Wording(languages="en")),
     "german": _Row(says="the default in German alone", wording=Wording(languages="de")),
     "english-german": _Row(says="the default in both", wording=Wording(languages=("en", "de"))),
+    "no-places": _Row(
+        says="the default, findings at no place but those that phrases name", wording=_UNPLACED
+    ),
     "no-parts": _Row(says="the default, super-labels by their own phrases alone", wording=_ALONE),
     "embedding": _Row(says="the default, averaged before scoring", wording=Wording(combine="embedding")),
 }
@@ -202,17 +208,18 @@ def _scores(
 
 
 def _stated(bank: PromptBank, reports: Sequence[str]) -> Bools:
-    """Whether each report states what some naming phrase of each label states, ``(n, n_labels)``."""
+    """Whether each report states what some naming phrase of each label states, at any place: ``(n, n_labels)``."""
     said = [
         frozenset(readable_texts(report, "canonical")) if report.strip() else frozenset()
         for report in reports
     ]
+    places = Places(Counter(text for report in said for text in report), least=1)
     found = np.zeros((len(reports), len(bank)), dtype=bool)
     for column, code in enumerate(bank.labels):
         groups = [bank.phrases(code), *bank.parts(code).values()]
-        readings = {frozenset(readable_texts(p.text, "canonical")) for group in groups for p in group} - {
-            frozenset()
-        }
+        read = {readable_texts(p.text, "canonical") for group in groups for p in group} - {()}
+        readings = {frozenset(reading) for reading in read}
+        readings |= {frozenset((text,)) for reading in read for text in places.of(reading)}
         found[:, column] = [any(reading <= report for reading in readings) for report in said]
     return found
 

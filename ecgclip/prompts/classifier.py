@@ -46,6 +46,7 @@ class ZeroShotClassifier:
         combine: where the phrases of a label are averaged, ``score`` or ``embedding`` space.
         negation: score each label by its phrases less its negations ("no atrial fibrillation").
         parts: score a super-label from its parts as well (any part is enough).
+        places: score a finding whose phrase names no place by the places that training reports name as well.
 
     Raises:
         UsageError: an unknown bank, label, language, kind or rule, or a prior outside (0, 1).
@@ -64,6 +65,7 @@ class ZeroShotClassifier:
         combine: str = "score",
         negation: bool = False,
         parts: bool = True,
+        places: bool = True,
     ) -> None:
         self.model = model
         self.labels = labels
@@ -74,11 +76,19 @@ class ZeroShotClassifier:
         self.combine = combine
         self.negation = negation
         self.parts = parts
+        self.places = places
         if window not in WINDOWS:
             raise UsageError(f"window must be 'max' or 'mean', got {window!r}")
         self.bank = sound_bank(labels)
         self._logit = prior_logits(prior, self.bank.labels)
-        wording = Wording(languages=languages, kinds=kinds, combine=combine, negation=negation, parts=parts)
+        wording = Wording(
+            languages=languages,
+            kinds=kinds,
+            combine=combine,
+            negation=negation,
+            parts=parts,
+            places=places,
+        )
         self._map = PhraseMap.of(self.bank, model, wording)
         self._kept: tuple[Floats, Floats] | None = None
         self._embedded: tuple[tuple[int, ...], tuple[Floats, Floats]] | None = None
@@ -107,6 +117,7 @@ class ZeroShotClassifier:
             "combine": self.combine,
             "negation": self.negation,
             "parts": self.parts,
+            "places": self.places,
         }
 
     def set_params(self, **params: Any) -> "ZeroShotClassifier":

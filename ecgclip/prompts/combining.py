@@ -12,6 +12,7 @@ from ecgclip.errors import UsageError, unknown_name
 from ecgclip.models import readable_texts
 
 from .bank import Phrase, PromptBank
+from .places import Places
 
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel
@@ -40,6 +41,7 @@ class Wording:
         combine: ``score`` or ``embedding``.
         negation: score a label by its phrases less its negations.
         parts: score a super-label from its parts as well.
+        places: score a finding whose phrase names no place by the places that training reports name, too.
 
     Raises:
         UsageError: ``combine`` is neither.
@@ -50,6 +52,7 @@ class Wording:
     combine: str = "score"
     negation: bool = False
     parts: bool = True
+    places: bool = True
 
     def __post_init__(self) -> None:
         if self.combine not in COMBINE:
@@ -65,7 +68,9 @@ class PhraseMap:
     length again), each weighted by ``log(1.05 + n)``, where ``n`` counts the training reports that used its
     rarest statement: words that the model never met count for little. A label with parts is scored by ``log
     mean exp`` over the groups of its parts and its own, each weighted as its best known reading is: any part is
-    enough, and one that the model never met counts for little. Where negations are asked for, the score of the
+    enough, and one that the model never met counts for little. A phrase that names no place ("Q waves") holds
+    wherever the finding lies, so the statements of training reports that place it ("Q waves in septal leads") are
+    parts as well. Where negations are asked for, the score of the
     label's negations, a group of its own, is subtracted; a label without any is left as it is.
 
     Attributes:
@@ -103,8 +108,10 @@ class PhraseMap:
         for label, code in enumerate(bank.labels):
             found = [_own(bank, code, how)]
             found += bank.parts(code, how.languages, how.kinds).values() if how.parts else ()
-            groups += [readings.group(phrases) for phrases in found]
-            owner += [label] * len(found)
+            made = [readings.group(phrases) for phrases in found]
+            made += readings.placed(made) if how.places else ()
+            groups += made
+            owner += [label] * len(made)
         denied = {
             label: phrases
             for label, code in enumerate(bank.labels)
@@ -198,17 +205,29 @@ class _Readings:
         self.known: list[float] = []
         self._findings, self._familiar = findings, familiar
         self._place: dict[tuple[str, ...], int] = {}
+        self._places = Places(familiar if findings != "raw" else {})
 
     def group(self, phrases: Iterable[Phrase]) -> Group:
         """Weights over text positions of a group of phrases, summing to one."""
         found: Group = {}
         for phrase in phrases:
             reading = readable_texts(phrase.text, self._findings) or (phrase.text.lower(),)
-            if reading not in self._place:
-                self._place[reading] = len(self.texts)
-                self.texts.append(phrase.text)
-                rarest = min(self._familiar.get(statement, 0) for statement in reading)
-                self.known.append(math.log(1.0 + _UNSEEN + rarest))
-            found[self._place[reading]] = self.known[self._place[reading]]
+            row = self._row(reading, phrase.text)
+            found[row] = self.known[row]
         total = sum(found.values())
         return {row: weight / total for row, weight in found.items()}
+
+    def placed(self, groups: Iterable[Group]) -> list[Group]:
+        """A group for each statement that places a finding of ``groups`` and is in none of them."""
+        rows = {row: None for group in groups for row in group}
+        readings = list(self._place)
+        found = dict.fromkeys(text for row in rows for text in self._places.of(readings[row]))
+        return [{row: 1.0} for row in (self._row((text,), text) for text in found) if row not in rows]
+
+    def _row(self, reading: tuple[str, ...], text: str) -> int:
+        if reading not in self._place:
+            self._place[reading] = len(self.texts)
+            self.texts.append(text)
+            rarest = min(self._familiar.get(statement, 0) for statement in reading)
+            self.known.append(math.log(1.0 + _UNSEEN + rarest))
+        return self._place[reading]

@@ -25,7 +25,7 @@ __all__ = ["load_classifier", "save_classifier"]
 
 _FORMAT = "ecgclip.ZeroShotClassifier/1"
 _STATE = "classifier.json"
-_WORDING = ("languages", "kinds", "combine", "negation", "parts")
+_WORDING = ("languages", "kinds", "combine", "negation", "parts", "places")
 
 Floats = npt.NDArray[np.float32]
 

@@ -193,11 +193,13 @@ class _Pretraining:
 def _keep_bank_texts(model: ECGTextModel) -> None:
     """Embed the phrases of the shipped banks and the model's own findings: classifying loads no text tower."""
     from ecgclip.prompts import BANKS, PromptBank
+    from ecgclip.prompts.combining import PhraseMap
 
     model.kept_texts = {}
     model.keep_texts(model.config.reference)
     for name in BANKS:
-        model.keep_texts(PromptBank.load(name).texts)
+        bank = PromptBank.load(name)
+        model.keep_texts([*bank.texts, *PhraseMap.of(bank, model).texts])
 
 
 def preparation_line(report: Callable[[str], None] | None = None) -> Callable[[Progress], None]:
