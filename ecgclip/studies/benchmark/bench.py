@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ecgclip.corpora import LabelSet, Store, label_set
-from ecgclip.models import ECGTextModel, StorePart, model_hash
-from ecgclip.prompts import ZeroShotClassifier
+from ecgclip.models import ECGTextModel, StorePart
+from ecgclip.prompts import PromptBank, ZeroShotClassifier
 
 from .cache import Cache
 from .encoders import Encoder
@@ -112,6 +112,7 @@ class Bench:
     report: Callable[[str], None] = print
     more_sets: tuple[str, ...] = ()
     _remembering: tuple[str, Remembering] | None = field(default=None, repr=False)
+    _banks: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def figures(self) -> dict[str, int]:
@@ -147,13 +148,13 @@ class Bench:
         part = split or self.split
         rows = np.arange(len(held)) if part == "all" else held.indices(split=part)
         facts = {
-            "model": model_hash(self.model),
+            "model": self.encoder.hash,
             "store": held.hash,
             "preprocessor": held.preprocessor.hash,
             "rows": hashlib.sha256(rows.tobytes()).hexdigest()[:12],
             "view": seen.facts,
             "labels": labels,
-            "bank": self.classifier(labels).bank.hash,
+            "bank": self.bank_hash(labels),
         }
 
         def make() -> dict[str, npt.NDArray[Any]]:
@@ -167,6 +168,12 @@ class Bench:
         """The shipped bank's classifier of a label set."""
         assert self.model is not None
         return ZeroShotClassifier(self.model, labels)
+
+    def bank_hash(self, labels: str) -> str:
+        """Hash of the shipped bank of a label set."""
+        if labels not in self._banks:
+            self._banks[labels] = PromptBank.load(labels).hash
+        return self._banks[labels]
 
     def targets(self, labels: str, split: str | None = None) -> tuple[LabelSet, npt.NDArray[np.int8]]:
         """A label set and its truth ``(n, labels)`` on a part."""

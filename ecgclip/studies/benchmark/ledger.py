@@ -90,6 +90,8 @@ class Ledger:
                     f"{self.path}: holds figures of another {key} ({_short(getattr(old, key))}, now "
                     f"{_short(getattr(head, key))}): choose another --out or delete the file"
                 )
+        if old.environment.get("code") != head.environment.get("code"):
+            return None  # figures of other code do not stand beside this one's: all are measured anew
         return replace(head, rows=old.rows, seconds=old.seconds)
 
 

@@ -17,7 +17,7 @@ from ecgclip.training.journal import duration
 from ecgclip.training.run_folder import environment
 
 from .bench import MORE_SETS_OF, OWN, SETS_OF, Bench
-from .cache import Cache
+from .cache import Cache, code_hash
 from .encoders import Encoder, ModelEncoder, OutsideEncoder
 from .leakage import refuse_patients, refuse_seen_in_training, refuse_shared, refuse_substring_labels
 from .ledger import Ledger
@@ -313,7 +313,7 @@ def _head(name: str, subject: _Subject, store: Store, how: Options) -> Results:
         command=how.command,
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         seconds=0.0,
-        environment=environment(),
+        environment={**environment(), "code": code_hash()},
         finished=False,
         rows=[],
         left_out=[],

@@ -1,9 +1,10 @@
 """Fine-tuning: a short training of the whole encoder on the labels, from the model's weights."""
 
 from ecgclip.corpora import label_set
-from ecgclip.studies.benchmark.bench import MEAN_OF, Bench
+from ecgclip.studies.benchmark.bench import Bench
 from ecgclip.studies.benchmark.ledger import Ledger
-from ecgclip.studies.benchmark.rows import Scored, auroc_rows, mean_of_sets
+from ecgclip.studies.benchmark.protocols.zero_shot import mean_row
+from ecgclip.studies.benchmark.rows import Scored, auroc_rows, row_key
 from ecgclip.studies.benchmark.twin import labelled_twin
 
 __all__ = ["EPOCHS", "fine_tune"]
@@ -20,7 +21,7 @@ def fine_tune(bench: Bench, ledger: Ledger) -> None:
         ledger.leave_out("fine_tune", "it learns PTB-XL's statements, and this corpus carries none")
         return
     setting: dict[str, str | int | float | bool] = {"epochs": bench.epochs or EPOCHS}
-    if all(ledger.has(f"model/{labels}/epochs={setting['epochs']}") for labels in bench.sets):
+    if all(ledger.has(row_key("model", labels, setting)) for labels in bench.sets):
         return
     trained = labelled_twin(bench, bench.recipe, start=True, epochs=bench.epochs or EPOCHS)
     rows, parts = bench.rows(bench.split), []
@@ -39,7 +40,4 @@ def fine_tune(bench: Bench, ledger: Ledger) -> None:
         )
         ledger.add(auroc_rows(scored, **bench.figures, populations=("all", "all-classes")), scored)
         parts.append(scored)
-    four = [part for part in parts if part.labels in MEAN_OF]
-    row = mean_of_sets(four, **bench.figures) if len(four) == len(MEAN_OF) else None
-    if row is not None:
-        ledger.add([row])
+    mean_row(bench, ledger, parts)

@@ -32,7 +32,7 @@ def transfer(bench: Bench, ledger: Ledger) -> None:
         elif not ledger.has(base.key):
             bench.report(f"transfer: {labels}, zero-shot")
             scores = bench.scores(labels, split="all", store=other)
-            scored = replace(base, scores=scores, bank=bench.classifier(labels).bank.hash)
+            scored = replace(base, scores=scores, bank=bench.bank_hash(labels))
             ledger.add(auroc_rows(scored, populations=("all", "all-classes"), **bench.figures), scored)
         try:
             mapping = label_mapping(systems[0] if systems else "none", labels)
