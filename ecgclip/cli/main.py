@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ecgclip {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in COMMANDS:
-        sub = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        sub = commands.add_parser(
+            command.NAME, help=command.HELP.replace("%", "%%"), description=command.HELP
+        )
         command.add(sub)
         sub.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
         sub.set_defaults(run=command.run)
