@@ -30,7 +30,7 @@ def with_all(terms: list[dict[str, Any]], **settings: str) -> list[dict[str, Any
     return [{**term, **settings} for term in terms]
 
 
-# a step without a term is compared with the term's own ground: the same tokens, averaged
+GROUND = {"beats": "beats, uniform", "both": "both, uniform"}
 CASES: dict[str, list[dict[str, Any]]] = {
     "no local term": [],
     "beats, uniform": [{**BEAT, "plan": "uniform"}],
@@ -97,13 +97,20 @@ def machine() -> dict[str, Any]:
     }
 
 
-def row(name: str, taken: list[tuple[float, float]], base: list[tuple[float, float]]) -> dict[str, Any]:
+def row(name: str, seconds: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
     """Medians of a case; what it adds is the median over turns, so that what else ran met both alike."""
     found: dict[str, Any] = {"case": name}
+    grounds = {
+        "added": "no local term",
+        "transport_added": GROUND.get(name.partition(",")[0], "no local term"),
+    }
     for k, what in enumerate(("wall", "cpu")):
-        found[f"{what}_ms"] = round(1e3 * statistics.median(pair[k] for pair in taken), 1)
-        ratios = [own[k] / other[k] for own, other in zip(taken, base, strict=True)]
-        found[f"{what}_added"] = round(statistics.median(ratios) - 1, 3)
+        found[f"{what}_ms"] = round(1e3 * statistics.median(pair[k] for pair in seconds[name]), 1)
+        for added, ground in grounds.items():
+            pairs = zip(seconds[name], seconds[ground], strict=True)
+            found[f"{what}_{added}"] = round(
+                statistics.median(own[k] / base[k] for own, base in pairs) - 1, 3
+            )
     return found
 
 
@@ -121,7 +128,7 @@ def main() -> None:
     chosen = {
         name: terms
         for name, terms in CASES.items()
-        if not given.only or name == "no local term" or any(word in name for word in given.only)
+        if not given.only or name in ("no local term", *GROUND.values()) or any(w in name for w in given.only)
     }
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as folder:
@@ -134,16 +141,18 @@ def main() -> None:
                 took = step()
                 if turn >= 3:  # the first ones warm up
                     seconds[name].append(took)
-    rows = [row(name, taken, seconds["no local term"]) for name, taken in seconds.items()]
+    rows = [row(name, seconds) for name in seconds]
     record = {"machine": machine(), "recipe": str(given.recipe), "rounds": given.rounds, "rows": rows}
     text = json.dumps(record, indent=1)
     if given.out:
         given.out.write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(f"{'':32s} {'wall ms':>9s} {'added':>8s} {'to uniform':>11s} {'CPU ms':>9s} ...\n")
     for found in rows:
-        sys.stdout.write(
-            f"{found['case']:32s} {found['wall_ms']:8.1f} ms {found['wall_added']:+7.1%} by the clock, "
-            f"{found['cpu_ms']:8.1f} ms {found['cpu_added']:+7.1%} of processor\n"
+        times = "".join(
+            f" {found[f'{what}_ms']:9.1f} {found[f'{what}_added']:+8.1%} {found[f'{what}_transport_added']:+11.1%}"
+            for what in ("wall", "cpu")
         )
+        sys.stdout.write(f"{found['case']:32s}{times}\n")
 
 
 if __name__ == "__main__":
