@@ -11,9 +11,17 @@ __all__ = ["draw_patients", "draw_shots", "patient_folds"]
 def draw_patients(
     targets: Bools, patients: ArrayLike, fraction: float, rng: np.random.Generator, wanted: Bools
 ) -> NDArray[np.intp]:
-    """Records ``(k,)`` of a share of the patients, rarest wanted labels first given a positive patient.
+    """Records ``(k,)`` of a share of the patients, stratified: each label keeps its share of positive patients.
 
-    Labels are covered as far as the number of patients allows; the rest of the draw is uniform.
+    Labels are filled in order of rarity, a wanted one with at least one positive patient, as far as the number of
+    patients allows; the rest of the draw is uniform (after Sechidis et al. 2011).
+
+    Args:
+        targets: ``(n, labels)``.
+        patients: ``(n,)``.
+        fraction: share of the patients.
+        rng: draws.
+        wanted: ``(labels,)`` labels that must keep a positive where that can be.
     """
     names, owner = np.unique(np.asarray(patients), return_inverse=True)
     size = max(1, round(fraction * len(names)))
@@ -23,9 +31,11 @@ def draw_patients(
     np.logical_or.at(has, owner, targets)
     chosen = np.zeros(len(names), dtype=bool)
     for label in np.argsort(has.sum(axis=0), kind="stable"):
-        carriers = np.flatnonzero(has[:, label])
-        if wanted[label] and carriers.size and not chosen[carriers].any() and chosen.sum() < size:
-            chosen[rng.choice(carriers)] = True
+        share = max(round(fraction * int(has[:, label].sum())), int(wanted[label]))
+        rest = np.flatnonzero(has[:, label] & ~chosen)
+        lacking = min(share - int((has[:, label] & chosen).sum()), size - int(chosen.sum()), rest.size)
+        if lacking > 0:
+            chosen[rng.choice(rest, size=lacking, replace=False)] = True
     rest = np.flatnonzero(~chosen)
     chosen[rng.choice(rest, size=size - int(chosen.sum()), replace=False)] = True
     return np.flatnonzero(chosen[owner])

@@ -149,3 +149,15 @@ def test_a_few_shots_probe_lists_the_label_without_a_positive():
     assert found.draws[2].n_patients <= 16
     with pytest.raises(UsageError, match="shots"):
         few_shot_probe(features, targets, np.arange(300), split, codes=list("ABC"), shots=(0,))
+
+
+def test_a_share_of_patients_keeps_the_share_of_every_label():
+    rng = np.random.default_rng(5)
+    targets = rng.random((1000, 4)) < np.array([0.5, 0.2, 0.1, 0.01])
+    wanted = np.ones(4, dtype=bool)
+    for seed in range(10):
+        rows = draw_patients(targets, np.arange(1000), 0.1, np.random.default_rng(seed), wanted)
+        assert len(rows) == 100
+        counts, whole = targets[rows].sum(axis=0), targets.sum(axis=0)
+        assert (counts >= np.maximum(np.round(0.1 * whole), 1) - 1e-9).all()
+        assert counts[1] <= 0.1 * whole[1] + 12
