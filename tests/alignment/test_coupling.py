@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ecgclip.alignment import PLANS, couple
-from ecgclip.alignment.coupling import COMPETITIVE
+from ecgclip.alignment.coupling import COMPETITIVE, Relaxation, couple_sets
 from ecgclip.alignment.sinkhorn import sinkhorn
 from ecgclip.errors import UsageError
 
@@ -164,19 +164,60 @@ def test_transport_that_forgets_the_tokens_is_attention_exactly(similarity, mask
 
 
 @pytest.mark.parametrize("reg_m", [None, 0.05])
-@pytest.mark.parametrize("reg_m_signal", [None, 0.3])
-def test_the_kernel_domain_is_the_log_domain(similarity, mask, reg_m, reg_m_signal):
-    """reg 0.1 runs by products of matrices; a dustbin too dear for their range brings the log domain."""
-    settings = SETTINGS | {"reg_m": reg_m, "reg_m_signal": reg_m_signal, "dustbin": 0.0}
-    similarity = similarity.requires_grad_()
-    grads = []
-    for cost in (4.0, 6.0):  # nothing goes to a dustbin of no mass at either cost
-        found = couple(similarity, mask, plan="transport", **(settings | {"dustbin_cost": cost}))
-        grads.append(
-            [*parts(found), *torch.autograd.grad(found.similarity.sum() + found.log_mass.sum(), similarity)]
+@pytest.mark.parametrize("reg_m_signal", [None, 0.0, 0.3])
+@pytest.mark.parametrize("iterations", [0, 1, 4])
+def test_the_way_back_is_the_derivative_of_the_way_there(similarity, mask, reg_m, reg_m_signal, iterations):
+    settings = SETTINGS | {"reg_m": reg_m, "reg_m_signal": reg_m_signal, "iterations": iterations}
+    asked = similarity[:, :, 1:3] + 0.1
+
+    def scores(reference):
+        found = couple(asked, mask, plan="transport", reference=reference, **settings)
+        own = couple(reference, mask, plan="transport", **settings)
+        return found.similarity, found.log_mass, found.potential, own.similarity, own.log_mass, own.plan
+
+    assert torch.autograd.gradcheck(scores, (similarity.requires_grad_(),))
+
+
+@pytest.mark.parametrize("reg_m", [None, 0.05])
+def test_sets_of_texts_are_coupled_each_by_itself(similarity, mask, reg_m):
+    torch.manual_seed(2)
+    members = torch.tensor(
+        [[True, True, False, False], [False, False, False, True], [True, True, True, True]]
+    )
+    competing = members & ~torch.tensor([[False, True, False, False]])
+    relaxed = Relaxation(SETTINGS["reg"], reg_m, 0.4)
+    none = (SETTINGS["dustbin"], SETTINGS["dustbin_cost"])
+
+    def scores(given):
+        found = couple_sets(given, mask, members, competing, relaxed=relaxed, none=none, iterations=4)
+        return found.similarity, found.log_mass, found.potential
+
+    assert torch.autograd.gradcheck(scores, (similarity.requires_grad_(),))
+    settings = SETTINGS | {"reg_m": reg_m, "reg_m_signal": 0.4, "iterations": 4}
+    by_hand = [
+        parts(couple(similarity, mask, plan="transport", competing=rivals, **settings))[1:]
+        for rivals in competing
+    ]
+    for k, values in enumerate(scores(similarity)):
+        expected = torch.cat([own[k][:, said] for own, said in zip(by_hand, members, strict=True)], dim=1)
+        torch.testing.assert_close(values, expected)
+
+
+@pytest.mark.parametrize("reg", [0.05, 0.04, 0.01])
+@pytest.mark.parametrize("dustbin", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("cost", [0.0, 2.0, 100.0])
+def test_the_furthest_costs_give_finite_scores_and_gradients(reg, dustbin, cost):
+    """Texts opposite to every token, beside one that is each token, in float32."""
+    similarity = torch.tensor([-1.0, 1.0, 0.0, -1.0]).repeat(2, 5, 1).requires_grad_()
+    mask = torch.ones(2, 5, dtype=torch.bool)
+    for reg_m in (None, 0.05):
+        found = couple(
+            similarity, mask, plan="transport", reg=reg, reg_m=reg_m, dustbin=dustbin, dustbin_cost=cost
         )
-    for one, other in zip(*grads, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-6)
+        assert all(bool(torch.isfinite(part).all()) for part in parts(found))
+        loss = found.similarity.sum() + found.log_mass.sum() + found.potential.sum()
+        (grad,) = torch.autograd.grad(loss, similarity)
+        assert bool(torch.isfinite(grad).all())
 
 
 @pytest.mark.parametrize("plan", COMPETITIVE)
