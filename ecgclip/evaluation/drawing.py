@@ -11,7 +11,7 @@ __all__ = ["draw_patients", "draw_shots", "patient_folds"]
 def draw_patients(
     targets: Bools, patients: ArrayLike, fraction: float, rng: np.random.Generator, wanted: Bools
 ) -> NDArray[np.intp]:
-    """Records ``(k,)`` of a share of the patients, stratified: each label keeps its share of positive patients.
+    """Records ``(k,)`` of a share of the patients, stratified: each label keeps its share of positive patients or more.
 
     Labels are filled in order of rarity, a wanted one with at least one positive patient, as far as the number of
     patients allows; the rest of the draw is uniform (after Sechidis et al. 2011).
