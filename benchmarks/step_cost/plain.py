@@ -116,4 +116,4 @@ class Plain:
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
-        return float(loss)
+        return float(loss.detach())
