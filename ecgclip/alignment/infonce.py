@@ -5,7 +5,11 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from ecgclip.errors import unknown_name
+
 from .batch import AlignmentBatch
+
+POSITIVES = ("identical", "entailed")
 
 __all__ = ["InfoNCE", "StatementInfoNCE", "multi_positive"]
 
@@ -30,25 +34,36 @@ def multi_positive(logits: Tensor, positive: Tensor) -> Tensor:
 class InfoNCE:
     """Both directions of InfoNCE between recordings and reports (van den Oord et al. 2018; Radford et al. 2021).
 
-    Identical texts share the target; they are never negatives of each other.
+    Identical texts share the target; they are never negatives of each other. With ``entailed`` positives a text is
+    no negative of any recording whose report states all of it either: "sinus rhythm" is true of most of a batch, and
+    calling it false of all but one is what plain InfoNCE does with sampled statements.
 
     Args:
         temperature: divides the cosines; None takes the model's learned scale.
+        positives: ``identical`` or ``entailed``.
+
+    Raises:
+        UsageError: other positives.
     """
 
     name = "infonce"
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, *, temperature: float | None = None) -> None:
-        self.temperature = temperature
+    def __init__(self, *, temperature: float | None = None, positives: str = "identical") -> None:
+        if positives not in POSITIVES:
+            raise unknown_name("positives of InfoNCE", positives, POSITIVES)
+        self.temperature, self.positives = temperature, positives
 
     def __call__(self, batch: AlignmentBatch) -> Tensor:
         """Return the mean of the two directions for ``batch``."""
         keep = batch.has_text
         scale = batch.scale if self.temperature is None else 1.0 / self.temperature
         logits = scale * batch.signal[keep] @ batch.text[keep].T
-        same = batch.text_group[keep][:, keep]
-        return 0.5 * (multi_positive(logits, same) + multi_positive(logits.T, same.T))
+        true = batch.text_group
+        if self.positives == "entailed" and batch.holds is not None:
+            true = true | batch.holds
+        true = true[keep][:, keep]
+        return 0.5 * (multi_positive(logits, true) + multi_positive(logits.T, true.T))
 
 
 class StatementInfoNCE:

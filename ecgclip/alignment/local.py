@@ -63,7 +63,13 @@ def local_coupling(
 
 
 def _couple(
-    tokens: Tensor, mask: Tensor, texts: Tensor, readout: LocalReadout, bank: Tensor | None, iterations: int
+    tokens: Tensor,
+    mask: Tensor,
+    texts: Tensor,
+    readout: LocalReadout,
+    bank: Tensor | None,
+    iterations: int,
+    aside: Tensor | None = None,
 ) -> Coupling:
     measure = texts if bank is None else bank
     shared = bank is None or readout.plan not in COMPETITIVE
@@ -72,7 +78,7 @@ def _couple(
         mask,
         readout,
         iterations,
-        distinct(measure, readout.merge),
+        distinct(measure, readout.merge, aside if bank is None else None),
         None if shared else torch.einsum("bnd,md->bnm", tokens, measure),
     )
 
@@ -121,6 +127,7 @@ def local_scores(
     readout: LocalReadout,
     *,
     bank: Tensor | None = None,
+    aside: Tensor | None = None,
     iterations: int = READ_ITERATIONS,
     chunk_mib: float = 256.0,
 ) -> Tensor:
@@ -131,6 +138,7 @@ def local_scores(
         texts: ``(n_texts, dim)`` unit vectors of the local space.
         readout: the scale, the plan and the score.
         bank: ``(n_bank, dim)`` findings that compete, as in `local_coupling`.
+        aside: ``(n_texts,)`` bool, texts that compete with nobody and are read at the others' prices.
         iterations: of transport.
         chunk_mib: memory for what lies between tokens and scores; recordings beyond it are taken in turn.
     """
@@ -138,7 +146,7 @@ def local_scores(
     widest = len(texts) + 1 + (0 if bank is None else len(bank))
 
     def block(rows: slice, columns: slice) -> Tensor:
-        return read_score(_couple(tokens[rows], mask[rows], texts, readout, bank, iterations), readout)
+        return read_score(_couple(tokens[rows], mask[rows], texts, readout, bank, iterations, aside), readout)
 
     recordings = _room(tokens, widest, chunk_mib)
     return in_blocks(block, (len(tokens), len(texts)), recordings * len(texts))
@@ -281,6 +289,7 @@ class LocalAlignment:
             batch.local_statements,
             self.readout,
             bank=bank,
+            aside=batch.derived,
             iterations=self.iterations,
             chunk_mib=self.chunk_mib,
         )
@@ -294,7 +303,8 @@ class LocalAlignment:
         return batch.local_bank
 
     def _reports(self, batch: AlignmentBatch, local: LocalEncoded) -> Tensor:
-        reports, mine = ReportTexts.of(batch.local_statements, batch.says)
+        said = batch.says if batch.derived is None else batch.says & ~batch.derived
+        reports, mine = ReportTexts.of(batch.local_statements, said)
         scores = report_scores(
             local,
             reports,

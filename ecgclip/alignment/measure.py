@@ -6,7 +6,7 @@ from torch import Tensor
 __all__ = ["distinct", "distinct_within"]
 
 
-def distinct(vectors: Tensor, merge: float) -> Tensor:
+def distinct(vectors: Tensor, merge: float, aside: Tensor | None = None) -> Tensor:
     """Which texts ``(n,)`` stand for themselves; the others are left to an earlier one that is nearly the same.
 
     A group of near-duplicates has one column, that of its first text, with the mass of one text. Its other members
@@ -15,8 +15,10 @@ def distinct(vectors: Tensor, merge: float) -> Tensor:
     Args:
         vectors: ``(n, dim)`` unit vectors; no gradient flows.
         merge: cosine above which two texts are one.
+        aside: ``(n,)`` bool, texts that never compete.
     """
-    return ~_near_earlier(vectors.detach() @ vectors.detach().T, merge).any(0)
+    near = _near_earlier(vectors.detach() @ vectors.detach().T, merge)
+    return ~near.any(0) if aside is None else ~((near & ~aside[:, None]).any(0) | aside)
 
 
 def distinct_within(vectors: Tensor, merge: float, sets: Tensor) -> Tensor:

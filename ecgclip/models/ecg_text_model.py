@@ -16,6 +16,7 @@ from ecgclip.signals import Preprocessor, SignalBatch
 
 from .config import ModelConfig
 from .encoded import LocalEncoded, SignalViews, TextViews
+from .layers import KeyedDropout
 from .local import LocalBranch
 from .resnet import ResNet1d
 from .text import BagTextEncoder, PretrainedTextEncoder
@@ -63,9 +64,11 @@ class ECGTextModel(nn.Module):
         self.signal_encoder = _build("signal encoder", SIGNAL_ENCODERS, {"fs": fs, **config.signal})
         self.text_encoder = _build("text encoder", TEXT_ENCODERS, dict(config.text))
         width, text_width = int(self.signal_encoder.width), int(self.text_encoder.width)
-        self.signal_head = _Head(width, config.dim)
-        self.text_head = _Head(text_width, config.dim)
         self.local = None if config.local is None else LocalBranch(fs=fs, dim=config.dim, **config.local)
+        self.fed = self.local is not None and self.local.look is not None
+        self.signal_head = _Head(width + (config.dim if self.fed else 0), config.dim)
+        self.text_head = _Head(text_width, config.dim)
+        self.beat_drop = KeyedDropout(float(config.signal.get("dropout", 0.1)), salt=2)
         self.local_text_head = None if config.local is None else _Head(text_width, config.dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1.0 / 0.07)))
         self.local_log_scale = nn.Parameter(torch.tensor(math.log(1.0 / 0.07)))
@@ -106,20 +109,23 @@ class ECGTextModel(nn.Module):
             drop = self.signal_encoder.drop
             pooled, other = (
                 drop(pooled, keys),
-                drop(encoded.pooled, None if keys is None else keys ^ _OTHER_VIEW),
+                drop(encoded.pooled, _other(keys)),
             )
         found = None
-        if local and self.local is not None:
+        if (local or self.fed) and self.local is not None:
             found = self.local(batch.signal, batch.lead_mask, batch.time_mask, batch.beats, batch.beat_mask)
         return SignalViews(
-            z=self._project(pooled),
-            second=None if other is None else self._project(other),
+            z=self._project(pooled, found, keys),
+            second=None if other is None else self._project(other, found, _other(keys)),
             tokens=encoded.tokens.float(),
             token_mask=encoded.token_mask,
-            local=found,
+            local=found if local else None,
         )
 
-    def _project(self, pooled: Tensor) -> Tensor:
+    def _project(self, pooled: Tensor, local: LocalEncoded | None, keys: Tensor | None) -> Tensor:
+        if local is not None and local.pooled is not None:
+            beats = self.beat_drop(local.pooled, keys)
+            pooled = torch.cat([pooled, beats.to(pooled.dtype)], dim=1)
         return F.normalize(self.signal_head(pooled).float(), dim=-1)
 
     def embed_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -279,6 +285,10 @@ class ECGTextModel(nn.Module):
         from .folder import push_model
 
         return push_model(self, repo_id, private=private)
+
+
+def _other(keys: Tensor | None) -> Tensor | None:
+    return None if keys is None else keys ^ _OTHER_VIEW
 
 
 class _Head(nn.Module):

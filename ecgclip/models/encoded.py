@@ -40,6 +40,7 @@ class LocalEncoded:
         beat_times: ``(batch, n_beats)`` s, the R-peak (or the grid where no beat was found).
         beat_span: seconds of signal that a beat sees.
         token_leads: ``(n_tokens,)`` int64, place of each token's lead in ``records.LEADS``; None where tokens mix all.
+        pooled: ``(batch, dim)`` one vector of all beats, where the branch feeds the global embedding.
     """
 
     tokens: Tensor
@@ -51,6 +52,7 @@ class LocalEncoded:
     beat_times: Tensor
     beat_span: float
     token_leads: Tensor | None = None
+    pooled: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from ecgclip.errors import UsageError, unknown_name
 
 from .beat_queries import BeatQueries
 from .encoded import LocalEncoded
-from .layers import as_rows, conv_rows
+from .layers import AttentionPool, as_rows, conv_rows
 from .lead_tokens import LeadTokens
 
 __all__ = ["LocalBranch", "beat_timing"]
@@ -65,6 +65,7 @@ class LocalBranch(nn.Module):
         beats: ``r_peaks`` for windows round the R-peaks with their timing, ``learned`` for queries over all frames.
         queries: how many learned queries.
         leads: ``mixed`` for tokens of all leads together, ``each`` for tokens of one lead each.
+        feeds_global: pool the beats to one vector, for the whole recording's embedding to be made of as well.
 
     Raises:
         UsageError: the rate is too low, or ``beats`` or ``leads`` is unknown.
@@ -81,6 +82,7 @@ class LocalBranch(nn.Module):
         beats: str = "r_peaks",
         queries: int = 10,
         leads: str = "mixed",
+        feeds_global: bool = False,
     ) -> None:
         super().__init__()
         if beats not in BEATS:
@@ -107,6 +109,7 @@ class LocalBranch(nn.Module):
             self.timing = nn.Sequential(nn.Linear(_TIMING, 64), nn.GELU(), nn.Linear(64, dim))
         self.queries = BeatQueries(width=width, dim=dim, count=queries) if beats == "learned" else None
         self.beat_mix = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.look = AttentionPool(dim) if feeds_global else None
         self.frame_s = 4.0 / self.rate
         self.lead_tokens = LeadTokens(rate=self.rate, dim=dim) if tokens and leads == "each" else None
         self.token_span = _FIELD / self.rate + (_FRAMES_PER_TOKEN - 1) * self.frame_s
@@ -170,6 +173,7 @@ class LocalBranch(nn.Module):
             beat_mask=beat_mask,
             beat_times=beats,
             beat_span=span,
+            pooled=None if self.look is None else self.look(x, beat_mask),
         )
 
     def _tokens(self, frames: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

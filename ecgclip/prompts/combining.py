@@ -66,12 +66,12 @@ class PhraseMap:
     A label's phrases are read as reports are, and phrases that read alike count once. A group of phrases is
     scored by the mean over its distinct readings (of their scores, or of their embeddings, brought to unit
     length again), each weighted by ``log(1.05 + n)``, where ``n`` counts the training reports that used its
-    rarest statement: words that the model never met count for little. A label with parts is scored by ``log
-    mean exp`` over the groups of its parts and its own, each weighted as its best known reading is: any part is
-    enough, and one that the model never met counts for little. A phrase that names no place ("Q waves") holds
-    wherever the finding lies, so the statements of training reports that place it ("Q waves in septal leads") are
-    parts as well. Where negations are asked for, the score of the
-    label's negations, a group of its own, is subtracted; a label without any is left as it is.
+    rarest statement (or, of a finding without a place, any place of it): words that the model never met count
+    for little. A label with parts is scored by ``log mean exp`` over the groups of its parts and its own, each
+    weighted as its best known reading is: any part is enough, and one that the model never met counts for
+    little. A phrase that names no place ("Q waves") holds wherever the finding lies, so the statements of
+    training reports that place it ("Q waves in septal leads") are parts as well. Where negations are asked for,
+    the score of the label's negations, a group of its own, is subtracted; a label without any is left as it is.
 
     Attributes:
         texts: one phrase for each distinct reading.
@@ -229,5 +229,5 @@ class _Readings:
             self._place[reading] = len(self.texts)
             self.texts.append(text)
             rarest = min(self._familiar.get(statement, 0) for statement in reading)
-            self.known.append(math.log(1.0 + _UNSEEN + rarest))
+            self.known.append(math.log(1.0 + _UNSEEN + max(rarest, sum(self._places.of(reading).values()))))
         return self._place[reading]

@@ -4,7 +4,7 @@ from ecgclip.reports.cleaning import clean
 from ecgclip.reports.coverage import coverage
 from ecgclip.reports.finding import Finding, Report, Statement
 from ecgclip.reports.lint import lint_terms
-from ecgclip.reports.reading import canonical_findings, findings, language_of, read_report
+from ecgclip.reports.reading import canonical_findings, findings, language_of, read_report, without_place
 from ecgclip.reports.termfile import Entry
 from ecgclip.reports.vocabulary import train_wordpiece
 
@@ -21,4 +21,5 @@ __all__ = [
     "lint_terms",
     "read_report",
     "train_wordpiece",
+    "without_place",
 ]

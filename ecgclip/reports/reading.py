@@ -1,5 +1,6 @@
 """From a clinical text to its findings."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,15 @@ from ecgclip.reports.grammar import compose
 from ecgclip.reports.lexicon import Item, lexicon
 from ecgclip.reports.termfile import Entry, load_terms
 
-__all__ = ["WordCount", "canonical_findings", "count_words", "findings", "language_of", "read_report"]
+__all__ = [
+    "WordCount",
+    "canonical_findings",
+    "count_words",
+    "findings",
+    "language_of",
+    "read_report",
+    "without_place",
+]
 
 _EDGES = " \t\n.,;:!?-–/&+*\"'"
 
@@ -55,6 +64,19 @@ def read_report(text: str) -> Report:
 def findings(text: str) -> tuple[Statement, ...]:
     """Give the statements of `read_report`."""
     return _read(text).statements
+
+
+def without_place(phrase: str) -> str | None:
+    """Say a canonical finding without its place: "Q waves" for "Q waves in septal leads".
+
+    None for what names no place, denies, or is no canonical phrase of one finding: "no Q waves in septal leads" says
+    nothing of the other leads.
+    """
+    statements = read_report(phrase).statements
+    finding = statements[0].finding if len(statements) == 1 else None
+    if finding is None or finding.negated or not finding.where or finding.phrase() != phrase:
+        return None
+    return replace(finding, where=()).phrase()
 
 
 def language_of(text: str) -> str:

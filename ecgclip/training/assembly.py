@@ -143,7 +143,11 @@ def build_parts(recipe: Recipe, store: Store) -> Parts:
     if np.intersect1d(rows, held).size:
         raise DataError("data: train_folds and validation_folds share a fold: they must be distinct")
     lists = statement_lists(store.table, recipe.reports.findings)
-    texts = TrainingTexts([lists[k] for k in rows], sampling=recipe.reports.statement_sampling)
+    texts = TrainingTexts(
+        [lists[k] for k in rows],
+        sampling=recipe.reports.statement_sampling,
+        places_dropped=recipe.reports.places_dropped if recipe.reports.findings != "raw" else 0.0,
+    )
     if not texts.vocabulary:
         raise DataError(
             f"{store.path}: no report of the training part says anything: pretraining needs reports"
@@ -162,7 +166,8 @@ def build_model(recipe: Recipe, texts: TrainingTexts) -> ECGTextModel:
     if recipe.start_from is not None:
         model = ECGTextModel.from_pretrained(recipe.start_from)
         _refuse_other_shape(recipe, model)
-        model.config = replace(model.config, familiar=texts.counts(), findings=recipe.reports.findings)
+        familiar, findings = texts.counts(), recipe.reports.findings
+        model.config = replace(model.config, familiar=familiar, findings=findings, bank=())
         return model
     section = recipe.model
     text = section.text.model_dump()

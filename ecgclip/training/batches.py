@@ -14,6 +14,7 @@ import torch
 
 from ecgclip.corpora import Store
 from ecgclip.models import join_statements
+from ecgclip.reports import without_place
 from ecgclip.signals import SignalBatch, augmentation_keys
 from ecgclip.signals.keys import uniforms
 
@@ -22,7 +23,7 @@ __all__ = ["Order", "StepTexts", "TrainingTexts", "load_batch", "prefetch", "sta
 Rows = npt.NDArray[np.int64]
 Item = TypeVar("Item")
 
-_ORDER, _SIZE, _PICK = 101, 102, 103  # streams of a record's key; augmentation uses small numbers
+_ORDER, _SIZE, _PICK, _DROP = 101, 102, 103, 104  # streams of a record's key; augmentation uses small numbers
 
 
 def statement_lists(table: pd.DataFrame, findings: str) -> list[tuple[str, ...]]:
@@ -45,12 +46,16 @@ class StepTexts:
         groups: number of the set of statements that each report is; equal sets are the same text.
         statements: the distinct statements of the batch.
         says: ``(batch, n_statements)`` bool.
+        holds: ``(batch, batch)`` bool, whether all that text j says stands in the report of recording i.
+        derived: ``(n_statements,)`` bool, a finding without its place that no report of the batch says so.
     """
 
     reports: list[str]
     groups: Rows
     statements: list[str]
     says: npt.NDArray[np.bool_]
+    holds: npt.NDArray[np.bool_]
+    derived: npt.NDArray[np.bool_]
 
 
 class TrainingTexts:
@@ -59,13 +64,36 @@ class TrainingTexts:
     Args:
         lists: the statements of each recording.
         sampling: draw a random subset in random order at every step, or take all of them in order.
+        places_dropped: share of the sampled findings that are said without their place: "Q waves" for "Q waves in
+            septal leads". Above zero a report that says the one says the other too.
     """
 
-    def __init__(self, lists: Sequence[tuple[str, ...]], *, sampling: bool) -> None:
-        self.sampling = sampling
+    def __init__(
+        self, lists: Sequence[tuple[str, ...]], *, sampling: bool, places_dropped: float = 0.0
+    ) -> None:
+        self.sampling, self.places_dropped = sampling, places_dropped
         self.vocabulary = list(dict.fromkeys(text for row in lists for text in row))
         place = {text: k for k, text in enumerate(self.vocabulary)}
         self.rows = [np.array([place[text] for text in row], dtype=np.int64) for row in lists]
+        self._unplaced = self._without_places(place) if places_dropped > 0.0 else {}
+        self._stated = [self._with_unplaced(row) for row in self.rows]
+
+    def _without_places(self, place: dict[str, int]) -> dict[int, int]:
+        """The number of each placed finding's form without a place; forms that nobody says join the vocabulary."""
+        found: dict[int, int] = {}
+        for number, text in enumerate(list(self.vocabulary)):
+            plain = without_place(text)
+            if plain is None:
+                continue
+            if plain not in place:
+                place[plain] = len(self.vocabulary)
+                self.vocabulary.append(plain)
+            found[number] = place[plain]
+        return found
+
+    def _with_unplaced(self, row: Rows) -> Rows:
+        more = [self._unplaced[k] for k in row.tolist() if k in self._unplaced]
+        return np.array(list(dict.fromkeys([*row.tolist(), *more])), dtype=np.int64) if more else row
 
     def counts(self, *, most: int = 4000, least: int = 2) -> dict[str, int]:
         """How many recordings use each statement: the ``most`` common ones with at least ``least``."""
@@ -86,23 +114,39 @@ class TrainingTexts:
         longest = max((len(self.rows[p]) for p in positions), default=1)
         sizes = uniforms(keys, _SIZE, 1)[:, 0]
         picks = uniforms(keys, _PICK, max(1, longest))
+        drops = uniforms(keys, _DROP, max(1, longest)) < self.places_dropped
         chosen = [
-            self._sample(self.rows[p], size, pick)
-            for p, size, pick in zip(positions, sizes, picks, strict=True)
+            self._drop_places(self._sample(self.rows[p], size, pick), drop)
+            for p, size, pick, drop in zip(positions, sizes, picks, drops, strict=True)
         ]
         sets: dict[frozenset[int], int] = {}
         groups = np.array([sets.setdefault(frozenset(ids.tolist()), len(sets)) for ids in chosen])
-        present = sorted({int(k) for p in positions for k in self.rows[p]})
-        column = {k: n for n, k in enumerate(present)}
-        says = np.zeros((len(positions), len(present)), dtype=bool)
-        for row, p in enumerate(positions):
-            says[row, [column[int(k)] for k in self.rows[p]]] = True
+        present = np.unique(np.concatenate([self._stated[p] for p in positions]))
+        says = self._membership([self._stated[p] for p in positions], present)
+        texts = self._membership(chosen, present)
+        wanting = texts.astype(np.float32) @ (~says).T.astype(np.float32)
+        said = np.unique(np.concatenate([self.rows[p] for p in positions]))
         return StepTexts(
             reports=[join_statements([self.vocabulary[k] for k in ids]) for ids in chosen],
             groups=groups,
             statements=[self.vocabulary[k] for k in present],
             says=says,
+            holds=(wanting == 0).T,
+            derived=~np.isin(present, said),
         )
+
+    @staticmethod
+    def _membership(rows: Sequence[Rows], present: Rows) -> npt.NDArray[np.bool_]:
+        found = np.zeros((len(rows), len(present)), dtype=bool)
+        for number, row in enumerate(rows):
+            found[number, np.searchsorted(present, row)] = True
+        return found
+
+    def _drop_places(self, ids: Rows, drop: npt.NDArray[np.bool_]) -> Rows:
+        if not self._unplaced:
+            return ids
+        said = [self._unplaced.get(k, k) if away else k for k, away in zip(ids.tolist(), drop, strict=False)]
+        return np.array(list(dict.fromkeys(said)), dtype=np.int64)
 
     def _sample(self, ids: Rows, size: float, pick: npt.NDArray[np.float64]) -> Rows:
         if not self.sampling or len(ids) < 2:

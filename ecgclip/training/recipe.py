@@ -71,6 +71,7 @@ class Reports(Section):
 
     findings: Literal["canonical", "raw", "both"] = "canonical"
     statement_sampling: bool = True
+    places_dropped: Share = 0.3
     vocabulary: Annotated[int, Field(ge=64)] = 4096
 
 
@@ -119,6 +120,7 @@ class Local(Section):
     beats: Literal["r_peaks", "learned"] = "r_peaks"
     queries: Count = 10
     leads: Literal["mixed", "each"] = "mixed"
+    feeds_global: bool = True
 
 
 class Model(Section):

@@ -184,6 +184,8 @@ def _words(
     fields: dict[str, Any] = {
         "text": z[rows],
         "text_group": number[:, None] == number[None, :],
+        "holds": torch.from_numpy(texts.holds).to(device),
+        "derived": torch.from_numpy(texts.derived if statements else texts.derived[:0]).to(device),
         "has_text": torch.tensor([bool(text) for text in texts.reports], device=device),
         "statements": z[said],
         "local_statements": local[said],

@@ -45,6 +45,7 @@ class InfoNCETerm(Section):
     kind: Literal["infonce"]
     weight: NotNegative = 1.0
     temperature: Positive | None = None
+    positives: Literal["identical", "entailed"] = "identical"
 
 
 class StatementsTerm(Section):
@@ -132,7 +133,7 @@ PEER_TERMS: tuple[type[Section], ...] = get_args(PeerTerm)
 def build_term(section: PeerTerm, model: ECGTextModel) -> Term:
     """Build the term of a section for ``model``; its parameters are drawn from torch's generator."""
     if isinstance(section, InfoNCETerm):
-        return InfoNCE(temperature=section.temperature)
+        return InfoNCE(temperature=section.temperature, positives=section.positives)
     if isinstance(section, StatementsTerm):
         return StatementInfoNCE()
     if isinstance(section, SigmoidTerm):

@@ -1,6 +1,7 @@
 """The terms of an objective, against open_clip, against hand-made cases, and against their own promises."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -225,3 +226,36 @@ def test_an_objective_is_the_weighted_sum_of_its_terms_each_named(make):
     assert float(values["local_beat_attention#2"]) == pytest.approx(float(alone))
     expected = sum(part.weight * float(value) for part, value in zip(parts, values.values(), strict=True))
     assert float(total) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_text_that_holds_for_another_recording_is_no_negative_of_it(make):
+    batch = make()
+    holds = torch.eye(N, dtype=torch.bool)
+    holds[1, 0] = True  # the text of recording 0 is true of recording 1 as well
+    batch = replace(batch, holds=holds)
+    logits = batch.scale * batch.signal @ batch.text.T
+    rows, columns = logits.log_softmax(1), logits.log_softmax(0)
+    first = -(rows.diagonal().sum() - rows[1, 1] + 0.5 * (rows[1, 0] + rows[1, 1])) / N
+    second = -(columns.diagonal().sum() - columns[0, 0] + 0.5 * (columns[0, 0] + columns[1, 0])) / N
+    expected = 0.5 * (first + second)
+    torch.testing.assert_close(InfoNCE(positives="entailed")(batch), expected)
+    plain = InfoNCE()(batch)
+    torch.testing.assert_close(plain, InfoNCE()(make()))
+    assert not torch.isclose(plain, expected)
+
+
+def test_positives_are_named():
+    with pytest.raises(UsageError, match="positives of InfoNCE"):
+        InfoNCE(positives="entail")
+
+
+@pytest.mark.parametrize("plan", ["transport", "softmax"])
+def test_a_statement_that_only_follows_takes_no_mass_from_what_is_said(make, plan):
+    batch = make(says=[[True] * M] * N)
+    readout = LocalReadout(plan=plan, merge=1.0)
+    aside = torch.tensor([False] * (M - 1) + [True])
+    alone = local_scores(batch.local, batch.local_statements[:-1], readout)
+    beside = local_scores(batch.local, batch.local_statements, readout, aside=aside)
+    competing = local_scores(batch.local, batch.local_statements, readout)
+    torch.testing.assert_close(beside[:, :-1], alone)
+    assert not torch.allclose(competing[:, :-1], alone, atol=1e-5)

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from ecgclip.errors import UsageError
-from ecgclip.reports import canonical_findings, findings, language_of, read_report
+from ecgclip.reports import canonical_findings, findings, language_of, read_report, without_place
 from ecgclip.reports.finding import Finding
 from ecgclip.reports.reading import _read
 
@@ -276,3 +276,21 @@ def test_three_thousand_reports_a_second():
     for text in texts:
         _read.__wrapped__(text)
     assert len(texts) / (time.process_time() - start) > 3000
+
+
+@pytest.mark.parametrize(
+    ("phrase", "plain"),
+    [
+        ("Q waves in septal leads", "Q waves"),
+        ("old inferior myocardial infarction", "old myocardial infarction"),
+        ("possible T wave inversion in lateral leads", "possible T wave inversion"),
+        ("sinus rhythm", None),
+        ("Q waves", None),
+        ("no Q waves in septal leads", None),
+        ("Q-Zacken septal", None),  # not the canonical phrase
+        ("sinus rhythm. Q waves in septal leads", None),
+        ("", None),
+    ],
+)
+def test_a_finding_without_its_place(phrase, plain):
+    assert without_place(phrase) == plain

@@ -107,6 +107,42 @@ def test_the_statements_of_a_batch_and_who_says_them():
     assert nobody.says.shape == (1, 0)
 
 
+PLACED = [
+    ("sinus rhythm", "Q waves in septal leads"),
+    ("sinus rhythm",),
+    ("Q waves in inferior leads", "no ST depression in lateral leads"),
+    (),
+]
+
+
+def test_who_says_a_finding_at_a_place_says_it_without_one_and_denials_keep_theirs():
+    found = drawn(TrainingTexts(PLACED, sampling=True, places_dropped=0.5), range(4))
+    says = {text: found.says[:, k].tolist() for k, text in enumerate(found.statements)}
+    assert says["Q waves"] == [True, False, True, False]
+    assert "no ST depression" not in says
+    assert [t for t, derived in zip(found.statements, found.derived, strict=True) if derived] == ["Q waves"]
+    assert "Q waves" not in drawn(TrainingTexts(PLACED, sampling=True), range(4)).statements
+
+
+def test_places_are_dropped_as_often_as_asked_and_by_the_key():
+    texts = TrainingTexts(PLACED[:1], sampling=False, places_dropped=0.3)
+    many = [drawn(texts, [0], epoch).reports[0] for epoch in range(600)]
+    assert set(many) == {"sinus rhythm. Q waves in septal leads", "sinus rhythm. Q waves"}
+    assert 0.22 < np.mean([text.endswith("Q waves") for text in many]) < 0.38
+    assert many == [drawn(texts, [0], epoch).reports[0] for epoch in range(600)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_text_holds_for_every_recording_whose_report_states_all_of_it(share):
+    texts = TrainingTexts([*PLACED, *LISTS], sampling=True, places_dropped=share)
+    for epoch in range(20):
+        found = drawn(texts, range(len(texts.rows)), epoch)
+        stated = [{t for t, says in zip(found.statements, row, strict=True) if says} for row in found.says]
+        for j, report in enumerate(found.reports):
+            said = set(report.split(". ")) if report else set()
+            assert [bool(h) for h in found.holds[:, j]] == [said <= each for each in stated]
+
+
 def test_the_hash_of_texts_changes_with_any_statement():
     base = TrainingTexts(LISTS, sampling=True).hash
     assert base == TrainingTexts(list(LISTS), sampling=False).hash
