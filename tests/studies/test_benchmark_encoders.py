@@ -160,3 +160,16 @@ def test_hashes_of_outside_encoders_follow_weights_and_preprocessing():
     ]
     assert len(set(hashes)) == 4
     assert OutsideEncoder(one, fs=100).hash == hashes[0]
+
+
+def test_an_onnx_file_without_onnxruntime_says_what_to_install(tmp_path):
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        (tmp_path / "encoder.onnx").write_bytes(b"x")
+        with pytest.raises(UsageError, match="pip install"):
+            OutsideEncoder(tmp_path / "encoder.onnx", fs=100)
+    else:
+        (tmp_path / "encoder.onnx").write_bytes(b"x")
+        with pytest.raises(DataError, match="no ONNX model"):
+            OutsideEncoder(tmp_path / "encoder.onnx", fs=100)

@@ -1,6 +1,7 @@
 """Frozen encoders as the probe sees them: recordings in, one row of features a recording out."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -226,7 +227,9 @@ def _from_file(path: Path) -> Callable[[torch.Tensor], Any]:
     if path.suffix.lower() not in (".pt", ".ts", ".pth", ".torchscript"):
         raise UsageError(f"{path}: expected a TorchScript file (.pt) or an ONNX file (.onnx)")
     try:
-        loaded: Any = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is old, and what people have
+            loaded: Any = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError):
         raise DataError(
             f"{path}: no TorchScript file: save the encoder by torch.jit.script(encoder).save(path), as a "

@@ -39,7 +39,7 @@ def transfer(bench: Bench, ledger: Ledger) -> None:
         except DataError as error:
             ledger.leave_out(f"{labels}, linear probe", str(error))
             continue
-        setting = {"to": other.name, "by": "linear probe"}
+        setting = {**base.setting, "by": "linear probe"}
         scored = replace(base, setting=setting, marks=(*bench.marks, "labels of the training part"))
         if ledger.has(scored.key):
             continue
@@ -89,6 +89,6 @@ def _scored(bench: Bench, other: Store, labels: str) -> Scored:
         scores=np.zeros(targets.shape),
         targets=targets,
         table=other.table,
-        setting={"to": other.name, "by": "zero-shot"},
+        setting={"to": other.name, "corpus": other.corpus_hash, "by": "zero-shot"},
         marks=bench.marks,
     )
