@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .arguments import add_data, add_labels, add_out
+from .arguments import add_data, add_out
 
 NAME = "benchmark"
 HELP = "measure a model by published protocols: figures with intervals, resumable, from cache the second time"
@@ -30,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add what ``benchmark`` and ``probe`` share."""
-    add_labels(parser)
+    parser.add_argument("--labels", metavar="A,B", help="label sets by commas (default: those of the corpus)")
     parser.add_argument(
         "--split",
         choices=("validation", "test", "all"),
