@@ -285,10 +285,14 @@ def readout_of(model: "ECGTextModel", scale: str | None = None, plan: str | None
 
     Raises:
         UsageError: an unknown scale.
-        DataError: the model has no local branch, or no moments.
+        DataError: the model has no local branch, was trained without a local term, or has no moments.
     """
     if model.config.local is None:
         raise _no_local_branch()
+    if not model.config.readouts:
+        raise DataError(
+            "the model's beats were never aligned with statements: train it with a local term in the recipe's objective"
+        )
     if scale not in (None, "beat", "token"):
         raise unknown_name("local scale", scale, ("beat", "token"))
     known = [r for r in model.config.readouts if scale in (None, r.scale)]

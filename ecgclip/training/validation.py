@@ -104,7 +104,8 @@ def settle_readouts(
         That mean AUROC for each weight tried.
     """
     if not held.findings:
-        model.config = replace(model.config, readouts=(), weights=(1.0,), spreads=(0.1,), center=0.0)
+        shares, spreads = _weights(0.0, len(readouts)), (0.1,) * (len(readouts) + 1)
+        model.config = replace(model.config, readouts=readouts, weights=shares, spreads=spreads, center=0.0)
         return {}
     count = len(readouts)
     even = (1.0,) * (count + 1)
