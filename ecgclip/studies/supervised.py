@@ -35,20 +35,26 @@ class SupervisedTwin(nn.Module):
     Args:
         recipe: whose encoders are taken.
         n_labels: outputs.
+        shape: of the encoders, where it is that of a model and not what the recipe says.
     """
 
-    def __init__(self, recipe: Recipe, n_labels: int) -> None:
+    def __init__(self, recipe: Recipe, n_labels: int, shape: ModelConfig | None = None) -> None:
         super().__init__()
         section = recipe.model
+        local = None if section.local is None else section.local.model_dump()
+        signal, dim = section.signal.model_dump(), section.dim
+        if shape is not None:
+            signal, dim = dict(shape.signal), shape.dim
+            local = None if shape.local is None else dict(shape.local)
         config = ModelConfig(
-            dim=section.dim,
-            signal=section.signal.model_dump(),
+            dim=dim,
+            signal=signal,
             text={"kind": "bag", "width": 8, "tokenizer": train_wordpiece(["ecg"], 64)},
-            local=None if section.local is None else section.local.model_dump(),
+            local=local,
         )
         self.encoders = ECGTextModel(config, build_preprocessor(recipe))
         width = int(self.encoders.signal_encoder.width)
-        self.head = nn.Linear(width + (0 if section.local is None else 2 * section.dim), n_labels)
+        self.head = nn.Linear(width + (0 if local is None else 2 * dim), n_labels)
 
     def forward(self, batch: SignalBatch, keys: Tensor | None = None) -> Tensor:
         """Logits ``(batch, n_labels)``."""
@@ -115,6 +121,7 @@ def train_supervised(
     rows: Rows,
     *,
     epochs: int | None = None,
+    shape: ModelConfig | None = None,
     start: ECGTextModel | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Supervised:
@@ -125,6 +132,7 @@ def train_supervised(
         store: the prepared store.
         rows: training recordings.
         epochs: instead of the recipe's.
+        shape: of the encoders; the recipe's unless given.
         start: a model whose encoders the twin starts from; its own weights as drawn unless given.
         report: told the progress, a line now and then.
 
@@ -137,7 +145,7 @@ def train_supervised(
     steps = order.steps_per_epoch * (epochs or recipe.schedule.epochs)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        twin = SupervisedTwin(recipe, len(wanted.codes))
+        twin = SupervisedTwin(recipe, len(wanted.codes), shape)
     if start is not None:
         _take_weights(twin.encoders, start)
     live = [p for name, p in twin.named_parameters() if "text" not in name]
@@ -179,16 +187,11 @@ def _take_weights(encoders: ECGTextModel, start: ECGTextModel) -> None:
     except RuntimeError as error:
         reason = str(error).strip().split("\n")[-1].strip()[:160]
         raise DataError(
-            f"the model's encoders are not those of its recipe ({reason}): give its own run"
+            f"the encoders to start from are of another shape ({reason}): give the twin the model's own"
         ) from None
-    absent = [
-        k
-        for k in found.missing_keys
-        if k.startswith(("signal_encoder.", "local."))
-        and not k.startswith("local.to_token.")  # it looks at beats
-    ]
+    absent = [k for k in found.missing_keys if k.startswith(("signal_encoder.", "local."))]
     if absent or found.unexpected_keys:
         raise DataError(
-            f"the model's encoders are not those of its recipe ({len(absent)} weights missing, "
-            f"{len(found.unexpected_keys)} unknown): give its own run"
+            f"the encoders to start from are of another shape ({len(absent)} weights missing, "
+            f"{len(found.unexpected_keys)} unknown): give the twin the model's own"
         )

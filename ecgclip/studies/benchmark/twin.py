@@ -51,12 +51,14 @@ def labelled_twin(bench: Bench, recipe: "Recipe", *, start: bool, epochs: int | 
         "rows": hashlib.sha256(rows.tobytes()).hexdigest()[:12],
         "start": bench.encoder.hash if start else None,
         "epochs": epochs,
+        "shape": None if bench.model is None else [bench.model.config.signal, bench.model.config.local],
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+    shape = bench.model.config if bench.model is not None else None
     path = bench.cache.folder / f"twin-{key}.pt"
     codes = label_set("ptbxl-all").codes
     if path.is_file():
-        twin = SupervisedTwin(recipe, len(codes))
+        twin = SupervisedTwin(recipe, len(codes), shape)
         try:
             twin.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except Exception as error:  # noqa: BLE001 - a damaged archive raises whatever it hits
@@ -64,7 +66,13 @@ def labelled_twin(bench: Bench, recipe: "Recipe", *, start: bool, epochs: int | 
         return Supervised(twin.eval(), codes)
     bench.report(f"trains on {len(rows)} labelled recordings, {epochs or recipe.schedule.epochs} epochs")
     trained = train_supervised(
-        recipe, bench.store, rows, epochs=epochs, report=bench.report, start=bench.model if start else None
+        recipe,
+        bench.store,
+        rows,
+        epochs=epochs,
+        shape=shape,
+        start=bench.model if start else None,
+        report=bench.report,
     )
     with whole_file(path) as temporary:
         torch.save(trained.twin.state_dict(), temporary)
