@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(1)
     systems = [s for s in corpus.table["code_system"].unique() if s != "none"]
     labels = args.labels or _DEFAULT_SETS.get(systems[0] if systems else "", "ptbxl-superclass")
-    wanted = [name.strip() for name in labels.split(",") if name.strip()]
+    wanted = list(dict.fromkeys(name.strip() for name in labels.split(",") if name.strip()))
+    if not wanted:
+        raise UsageError(f"--labels {labels!r}: names no label set; expected such as ptbxl-superclass")
     if systems and not args.scores and not any(_is_bank_file(name) for name in wanted):
         _check_readable(wanted, systems)
         return _tables(model, corpus, wanted, args)
@@ -96,12 +98,11 @@ def _tables(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argpars
     import pandas as pd
 
     from ecgclip.evaluation import render_table
-    from ecgclip.evaluation.evaluate import evaluation
+    from ecgclip.evaluation.evaluate import evaluations
 
     split = _split(corpus, args.split)
     means, found_json, long = [], {}, []
-    for name in wanted:
-        found = evaluation(model, corpus, name, split=split)
+    for name, found in evaluations(model, corpus, wanted, split=split).items():
         means.append(found.macro)
         found_json[name] = json.loads(found.table.to_json(orient="index"))
         long.append(found.long_scores().assign(labels=name))
@@ -109,7 +110,7 @@ def _tables(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argpars
             print(
                 render_table(found.table, title=f"{name}, zero-shot, {split or 'all recordings'}"), end="\n\n"
             )
-            _tell_errors(found.errors)
+    _tell_errors(found.errors)
     if args.json:
         print(json.dumps(found_json))
     else:
@@ -133,17 +134,17 @@ def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.
     import pandas as pd
 
     from ecgclip.models import take_split
-    from ecgclip.prompts import ZeroShotClassifier
+    from ecgclip.prompts import ZeroShotClassifier, decision_functions
 
     part = take_split(corpus, None if args.split in (None, "all") else args.split)
     ids = part.table["record_id"].to_numpy()
-    long, errors, names = [], {}, {}
-    for name in wanted:
-        classifier = ZeroShotClassifier(model, name)
-        scores = classifier.decision_function(part, on_error="mark")
+    classifiers = [ZeroShotClassifier(model, name) for name in wanted]
+    found = decision_functions(classifiers, part, on_error="mark")
+    errors = {str(ids[k]): why for k, why in classifiers[0].errors_.items()}
+    long, names = [], {}
+    for name, classifier, scores in zip(wanted, classifiers, found, strict=True):
         probability = classifier.probability(scores)
         names.update({(name, code): title for code, title in classifier.bank.names.items()})
-        errors = {str(ids[k]): why for k, why in classifier.errors_.items()}
         for k, record in enumerate(ids):
             order = (-scores[k]).argsort()
             rows = [(record, name, classifier.classes_[j], scores[k, j], probability[k, j]) for j in order]

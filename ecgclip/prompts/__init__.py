@@ -7,6 +7,7 @@ _HOME = {
     "PhraseScores": "scoring",
     "PromptBank": "bank",
     "ZeroShotClassifier": "classifier",
+    "decision_functions": "together",
     "joined": "scoring",
     "lint_bank": "lint",
     "score_phrases": "scoring",
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .scoring import PhraseScores as PhraseScores
     from .scoring import joined as joined
     from .scoring import score_phrases as score_phrases
+    from .together import decision_functions as decision_functions
 
 
 def __getattr__(name: str) -> Any:

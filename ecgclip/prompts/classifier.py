@@ -15,8 +15,9 @@ from .calibration import PRIOR, Calibration, fit_calibration, logistic, prior_lo
 from .combining import PhraseMap, Wording
 from .labelled import are_scores, known_labels, matched, refuse_test
 from .lint import sound_bank
-from .scoring import WINDOWS, joined, score_phrases
+from .scoring import WINDOWS
 from .thresholds import Thresholds, check_rule, choose_thresholds
+from .together import decision_functions
 
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel, Recordings
@@ -157,18 +158,7 @@ class ZeroShotClassifier:
         Raises:
             DataError: a recording cannot be read.
         """
-        source = take_split(records, split)
-        found = score_phrases(
-            self.model,
-            source,
-            self._map.texts,
-            batch_size=batch_size,
-            on_error=on_error,
-            vectors=self._vectors(),
-        )
-        self.errors_ = found.errors
-        scores = joined(found.parts, self.model.config)
-        return found.by_record(self._map.labels(scores), self.window)
+        return decision_functions([self], records, split=split, batch_size=batch_size, on_error=on_error)[0]
 
     def predict_proba(
         self,

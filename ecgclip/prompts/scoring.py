@@ -1,5 +1,6 @@
 """Recordings against phrases: the global score, and the local one joined to it where the model has one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from ecgclip.errors import UsageError
 from ecgclip.models import as_source, embed_windows, window_batches
 
 if TYPE_CHECKING:
-    from ecgclip.models import ECGTextModel, ModelConfig, Recordings
+    from ecgclip.models import ECGTextModel, LocalEncoded, ModelConfig, Recordings
 
-__all__ = ["WINDOWS", "PhraseScores", "joined", "reference_bank", "score_phrases"]
+__all__ = ["WINDOWS", "PhraseScores", "joined", "reference_bank", "score_lists", "score_phrases"]
 
 Floats = npt.NDArray[np.float32]
+Vectors = tuple[Floats, Floats]
 
 WINDOWS = ("max", "mean")
 
@@ -77,7 +79,7 @@ def score_phrases(
     batch_size: int = 64,
     on_error: str = "raise",
     all_parts: bool = False,
-    vectors: tuple[Floats, Floats] | None = None,
+    vectors: Vectors | None = None,
 ) -> PhraseScores:
     """Score recordings against phrases, window by window.
 
@@ -93,32 +95,80 @@ def score_phrases(
         all_parts: compute also the parts whose weight is zero.
         vectors: what ``model.text_vectors(texts)`` gives, where it is at hand; two ``(n_phrases, dim)``.
     """
-    global_texts, local_texts = vectors if vectors is not None else model.text_vectors(texts)
-    local = torch.from_numpy(local_texts).to(model.device)
+    asked = [vectors if vectors is not None else model.text_vectors(texts)]
+    return score_lists(model, records, asked, batch_size=batch_size, on_error=on_error, all_parts=all_parts)[
+        0
+    ]
+
+
+def score_lists(
+    model: "ECGTextModel",
+    records: "Recordings",
+    lists: Sequence[Vectors],
+    *,
+    batch_size: int = 64,
+    on_error: str = "raise",
+    all_parts: bool = False,
+) -> list[PhraseScores]:
+    """Score recordings against several lists of phrases: each window is embedded once, each list scored alone.
+
+    Args:
+        model: the model.
+        records: whatever stands for recordings.
+        lists: for each list, what ``model.text_vectors`` gives for its phrases; two ``(n_phrases, dim)``.
+        batch_size: windows computed at once.
+        on_error: ``raise`` or ``mark``.
+        all_parts: compute also the parts whose weight is zero.
+    """
     source = as_source(records, model.preprocessor)
-    readouts = model.config.readouts
     bank = reference_bank(model)
     errors: dict[int, str] = {}
-    parts: list[list[Floats]] = [[] for _ in range(1 + len(readouts))]
     owner: list[npt.NDArray[np.int64]] = []
-    weights = [1.0] * len(parts) if all_parts else list(model.config.weights)
+    weights = [1.0] * (1 + len(model.config.readouts)) if all_parts else list(model.config.weights)
+    scored: list[list[list[Floats]]] = [[[] for _ in weights] for _ in lists]
     for batch in window_batches(source, batch_size=batch_size, on_error=on_error, errors=errors):
         z, seen = embed_windows(model, batch.batch)
         owner.append(batch.owner)
-        parts[0].append(z @ global_texts.T)
-        for k, readout in enumerate(readouts, 1):
-            if weights[k] and seen is not None:
-                with torch.inference_mode():
-                    parts[k].append(local_scores(seen, local, readout, bank=bank).cpu().numpy())
-            else:
-                parts[k].append(np.zeros_like(parts[0][-1]))
-    empty = np.zeros((0, len(global_texts)), dtype=np.float32)
-    return PhraseScores(
-        parts=tuple(np.concatenate(found) if found else empty for found in parts),
-        owner=np.concatenate(owner) if owner else np.zeros(0, dtype=np.int64),
-        count=len(source),
-        errors=errors,
-    )
+        for vectors, parts in zip(lists, scored, strict=True):
+            for part, found in zip(
+                parts, _window_scores(model, z, seen, vectors, bank, weights), strict=True
+            ):
+                part.append(found)
+    owners = np.concatenate(owner) if owner else np.zeros(0, dtype=np.int64)
+    return [
+        PhraseScores(
+            parts=tuple(_stacked(part, len(vectors[0])) for part in parts),
+            owner=owners,
+            count=len(source),
+            errors=errors,
+        )
+        for vectors, parts in zip(lists, scored, strict=True)
+    ]
+
+
+def _window_scores(
+    model: "ECGTextModel",
+    z: Floats,
+    seen: "LocalEncoded | None",
+    vectors: Vectors,
+    bank: torch.Tensor | None,
+    weights: list[float],
+) -> list[Floats]:
+    """One batch of windows against one list of phrases: ``(n_windows, n_phrases)`` for each part of the model."""
+    global_texts, local_texts = vectors
+    found = [z @ global_texts.T]
+    local = torch.from_numpy(local_texts).to(model.device)
+    for weight, readout in zip(weights[1:], model.config.readouts, strict=True):
+        if weight and seen is not None:
+            with torch.inference_mode():
+                found.append(local_scores(seen, local, readout, bank=bank).cpu().numpy())
+        else:
+            found.append(np.zeros_like(found[0]))
+    return found
+
+
+def _stacked(batches: list[Floats], n_phrases: int) -> Floats:
+    return np.concatenate(batches) if batches else np.zeros((0, n_phrases), dtype=np.float32)
 
 
 def reference_bank(model: "ECGTextModel") -> torch.Tensor | None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ecgclip.corpora import Progress, Store
+from ecgclip.corpora import Progress, Store, label_set
 from ecgclip.corpora.writing import whole_file
 from ecgclip.errors import DataError
 from ecgclip.evaluation import render_table
-from ecgclip.evaluation.evaluate import evaluation
+from ecgclip.evaluation.evaluate import evaluations
 from ecgclip.models import ECGTextModel, model_hash
 
 from .assembly import (
@@ -161,18 +161,24 @@ class _Pretraining:
         table = parts.held.part.table
         digest = model_hash(model)
         systems = [system for system in _SETS_OF if (table["code_system"] == system).any()]
+        named = [name for system in systems for name in _SETS_OF[system] if self._carried(name, table)]
+        found = evaluations(model, parts.held.part, named, split=None) if named else {}
         means = []
-        for name in (name for system in systems for name in _SETS_OF[system]):
-            try:
-                found = evaluation(model, parts.held.part, name, split=None)
-            except DataError as error:
-                self.report(f"{name}: no table ({error})")
-                continue
-            self.report(render_table(found.table, title=f"\n{name}, zero-shot, validation"))
-            means += [found.macro] if math.isfinite(found.macro) else []
-            self._write(name, found, digest)
+        for name, each in found.items():
+            self.report(render_table(each.table, title=f"\n{name}, zero-shot, validation"))
+            means += [each.macro] if math.isfinite(each.macro) else []
+            self._write(name, each, digest)
         if len(means) > 1:
             self.report(f"\nmean of the {len(means)} sets, validation: {sum(means) / len(means):.3f}")
+
+    def _carried(self, name: str, table: Any) -> bool:
+        """Whether the corpus carries the labels of a set; says why where it does not."""
+        try:
+            label_set(name).matrix(table)
+        except DataError as error:
+            self.report(f"{name}: no table ({error})")
+            return False
+        return True
 
     def _write(self, name: str, found: Any, digest: str) -> None:
         table = found.table.reset_index().rename(columns={"index": "label"})
