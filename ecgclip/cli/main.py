@@ -9,7 +9,19 @@ from typing import NoReturn, Protocol
 
 from ecgclip import __version__
 
-from . import benchmark, compare, doctor, explain, prepare, pretrain, probe, prompts, simulate, zero_shot
+from . import (
+    benchmark,
+    compare,
+    doctor,
+    explain,
+    prepare,
+    pretrain,
+    probe,
+    prompts,
+    reports,
+    simulate,
+    zero_shot,
+)
 
 __all__ = ["main"]
 
@@ -37,6 +49,7 @@ COMMANDS: tuple[Command, ...] = (
     compare,
     simulate,
     prompts,
+    reports,
     doctor,
 )
 

@@ -29,6 +29,7 @@ _HOME = {
     "open_mimic_iv_ecg": "mimic_iv_ecg",
     "open_ptb_xl": "ptb_xl",
     "open_records": "unlabelled",
+    "open_reports": "reports_alone",
     "prepare": "preparing",
     "refuse_seen": "fingerprints",
     "save_manifest": "manifest",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from .preparing import Progress as Progress
     from .preparing import prepare as prepare
     from .ptb_xl import open_ptb_xl as open_ptb_xl
+    from .reports_alone import open_reports as open_reports
     from .shards import Rejected as Rejected
     from .simulated import simulate as simulate
     from .store import Store as Store

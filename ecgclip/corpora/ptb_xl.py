@@ -33,12 +33,27 @@ def open_ptb_xl(path: str | Path, *, rate: int = 100, allow_missing: bool = Fals
     """
     if rate not in _FILES:
         raise UsageError(f"rate {rate!r}: PTB-XL has recordings at 100 and 500 Hz")
+    table = ptb_xl_table(path, rate=rate)
+    present, missing = keep_present(table, "ptb-xl", endings=(".hea", ".dat"), allow_missing=allow_missing)
+    return Corpus(present, name="ptb-xl", missing=missing)
+
+
+def ptb_xl_table(path: str | Path, *, rate: int = 100) -> pd.DataFrame:
+    """The corpus table of PTB-XL, whether its recordings are on disk or not.
+
+    Args:
+        path: the folder that holds ``ptbxl_database.csv``.
+        rate: 100 or 500, the recordings that the column ``path`` names, in Hz.
+
+    Raises:
+        DataError: if the tables are absent or damaged, or a fold splits a patient.
+    """
     root = Path(path).resolve()
     rows = _read_table(root / "ptbxl_database.csv")
     statements = root / "scp_statements.csv"
     if statements.is_file():
         check_statements(statements)
-    table = pd.DataFrame(
+    table: pd.DataFrame = pd.DataFrame(
         {
             "record_id": [Path(name).name for name in rows[_FILES[rate]]],
             "path": [str(root / name) for name in rows[_FILES[rate]]],
@@ -53,8 +68,7 @@ def open_ptb_xl(path: str | Path, *, rate: int = 100, allow_missing: bool = Fals
         }
     )
     check_folds(table, "ptb-xl")
-    present, missing = keep_present(table, "ptb-xl", endings=(".hea", ".dat"), allow_missing=allow_missing)
-    return Corpus(present, name="ptb-xl", missing=missing)
+    return table
 
 
 def check_statements(path: Path) -> None:

@@ -1,0 +1,48 @@
+"""The reports of a corpus without its recordings: for vocabularies and for the coverage of the term file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecgclip.errors import DataError
+
+from .corpus import select_rows
+from .opening import open_corpus
+from .ptb_xl import ptb_xl_table
+from .store import MANIFEST, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = ["record_id", "patient_id", "split", "fold", "report"]
+
+
+def open_reports(path: str | Path, *, split: str | None = None) -> pd.DataFrame:
+    """Read the reports of a corpus or store; of PTB-XL also where its recordings are not on disk.
+
+    Args:
+        path: whatever `open_corpus` opens, a prepared store, or a folder with ``ptbxl_database.csv`` alone.
+        split: only this part of it.
+
+    Returns:
+        One row a report that is not empty: ``record_id``, ``patient_id``, ``split``, ``fold``, ``report``.
+
+    Raises:
+        UsageError: if the split's name is unknown.
+        DataError: if it cannot be read, or holds no report.
+    """
+    folder = Path(path)
+    if (folder / MANIFEST).is_file():
+        table = Store.open(folder).table
+    elif (folder / "ptbxl_database.csv").is_file():
+        table = ptb_xl_table(folder)
+    else:
+        table = open_corpus("auto", folder, allow_missing=True).table
+    if split is not None:
+        table = table.iloc[select_rows(table, str(folder), split=split)]
+    said: pd.DataFrame = table.loc[table["report"].str.strip() != "", _COLUMNS].reset_index(drop=True)
+    if not len(said):
+        where = "" if split is None else f" in the split {split}"
+        raise DataError(f"{folder}: holds no report{where}; expected a corpus with reports, such as PTB-XL")
+    return said
