@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ecgclip.errors import DataError
+
 __all__ = ["MovingAverage"]
 
 
@@ -51,8 +53,22 @@ class MovingAverage:
         return dict(zip(self.names, self.values, strict=True))
 
     @torch.no_grad()
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Take averages back."""
+    def load(self, state: dict[str, Tensor], where: str = "the checkpoint") -> None:
+        """Take averages back.
+
+        Args:
+            state: what `state` gave.
+            where: the file it comes from, for the message.
+
+        Raises:
+            DataError: an average is absent, as in a checkpoint that another version wrote.
+        """
+        absent = [name for name in self.names if name not in state]
+        if absent:
+            raise DataError(
+                f"{where}: has no moving average of {absent[0]} ({len(absent)} such), so another version of ecgclip "
+                "wrote it: delete it to start again, or choose another --out"
+            )
         for name, value in zip(self.names, self.values, strict=True):
             value.copy_(state[name])
 

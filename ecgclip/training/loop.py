@@ -239,7 +239,7 @@ class Loop:
         self.model.load_state_dict(state["model"])
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.average.load(state["average"])
+        self.average.load(state["average"], str(self.path / "checkpoints" / "last.pt"))
         self.best = state["best"]
         return int(state["step"])
 
