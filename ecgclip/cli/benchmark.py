@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ecgclip.errors import UsageError
+
 from .arguments import add_data, add_out
 
 NAME = "benchmark"
@@ -19,12 +21,17 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="run folder, model folder or hub id; or an encoder: .pt (TorchScript), .onnx",
     )
-    add_data(parser, required=True, what="a corpus with labels, or a prepared store")
+    add_data(parser, required=False, what="a corpus with labels, or a prepared store")
     parser.add_argument(
         "--protocol", metavar="A,B", help="protocols by commas (default: all; an unknown one lists them)"
     )
     parser.add_argument("--to", metavar="PATH", help="second corpus, on which transfer tests")
     add_common(parser)
+    parser.add_argument(
+        "--report-only",
+        action="store_true",
+        help="measure nothing: write the HTML report again from the results files (--data draws recordings)",
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="of the supervised twin and of fine-tuning")
 
 
@@ -66,6 +73,13 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.report_only:
+        from ecgclip.studies.html_report import write_report
+
+        print(f"report: {write_report(args.out or args.model, data=args.data)}")
+        return 0
+    if args.data is None:
+        raise UsageError("--data PATH is needed: a corpus with labels, or a prepared store")
     protocols = None
     if args.protocol is not None:
         protocols = [name.strip().replace("-", "_") for name in args.protocol.split(",") if name.strip()]

@@ -47,6 +47,7 @@ def test_a_file_a_protocol_finished_and_whole(measured):
     assert one.model.hash
     assert one.environment["torch"]
     assert not list(measured.rglob(".*"))
+    assert (measured / "evaluation" / "report.html").is_file()
 
 
 def test_zero_shot_is_the_classifier_and_the_plain_metric(measured, tiny_model, tiny_store):

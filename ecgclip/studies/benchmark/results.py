@@ -243,7 +243,7 @@ def find_results(folder: str | Path) -> Iterator[tuple[Path, Results]]:
         DataError: a results file cannot be read.
     """
     for file in sorted((Path(folder) / "evaluation").glob("*.json")):
-        if f'"{FORMAT.partition("/")[0]}/' in file.read_text(encoding="utf-8")[:200]:
+        if f'"{FORMAT.partition("/")[0]}/' in file.read_text(encoding="utf-8", errors="replace")[:200]:
             yield file, read_results(file)
 
 

@@ -13,6 +13,7 @@ from ecgclip.corpora import Progress, Store, label_set, open_corpus, prepare
 from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import ECGTextModel
 from ecgclip.signals import Preprocessor
+from ecgclip.studies.html_report import write_report
 from ecgclip.training.journal import duration
 from ecgclip.training.run_folder import environment
 
@@ -93,6 +94,8 @@ def benchmark(
 ) -> list[Path]:
     """Measure a model by protocols and write a results file each; what is there already is not computed again.
 
+    ``evaluation/report.html`` is written at the end, of all results files of the folder.
+
     Args:
         run: a run folder, model folder or hub id; an encoder file (TorchScript or ONNX, with ``options.fs``); or an
             `OutsideEncoder`.
@@ -130,6 +133,7 @@ def benchmark(
         ledger.finish()
         say(f"{name}: {len(ledger.results.rows)} rows in {duration(time.monotonic() - began)}: {ledger.path}")
         written.append(ledger.path)
+    say(f"report: {write_report(folder, data=store)}")
     return written
 
 
