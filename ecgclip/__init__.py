@@ -16,7 +16,7 @@ _HOME = {
     "evaluate": "evaluation.evaluate",
     "explain": "prompts.explain",
     "open_corpus": "corpora",
-    "pretrain": "training.pretrain",
+    "pretrain": "training",
     "read_record": "records",
     "simulate": "corpora",
     "sinkhorn": "alignment.sinkhorn",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .prompts.explain import explain as explain
     from .records import ECGRecord as ECGRecord
     from .records import read_record as read_record
-    from .training.pretrain import pretrain as pretrain
+    from .training import pretrain as pretrain
 
 
 def __getattr__(name: str) -> Any:

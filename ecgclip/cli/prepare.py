@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from ecgclip.errors import UsageError
     from ecgclip.signals import Preprocessor
     from ecgclip.training.assembly import build_store
-    from ecgclip.training.pretrain import preparation_line
+    from ecgclip.training.pretraining import preparation_line
     from ecgclip.training.recipe import load_recipe
 
     if args.recipe and args.corpus:

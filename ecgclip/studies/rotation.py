@@ -127,7 +127,7 @@ def open_shared_store(
         DataError: a patient is in two folds, or the data cannot be used.
     """
     from ecgclip.training.assembly import build_store
-    from ecgclip.training.pretrain import preparation_line
+    from ecgclip.training.pretraining import preparation_line
 
     store = build_store(recipe, data, preparation_line(report or (lambda line: None)))
     _refuse_patients_in_two_folds(store)

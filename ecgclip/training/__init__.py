@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-_HOME = {"Recipe": "recipe", "Run": "run_folder", "load_recipe": "recipe", "pretrain": "pretrain"}
+_HOME = {"Recipe": "recipe", "Run": "run_folder", "load_recipe": "recipe", "pretrain": "pretraining"}
 
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
-    from .pretrain import pretrain as pretrain
+    from .pretraining import pretrain as pretrain
     from .recipe import Recipe as Recipe
     from .recipe import load_recipe as load_recipe
     from .run_folder import Run as Run

@@ -23,3 +23,18 @@ def test_a_foreign_folder_is_refused_before_the_corpus_is_prepared(tiny_recipe, 
     with pytest.raises(DataError, match="other settings"):
         pretrain(tiny_recipe, out=out, overrides=changes)
     assert not store.exists()
+
+
+def test_the_function_is_no_module_whatever_was_imported_before():
+    import importlib
+    import pkgutil
+
+    import ecgclip
+    from ecgclip import corpora, evaluation, prompts, training
+
+    for room in (corpora, evaluation, prompts, training):
+        for module in pkgutil.iter_modules(room.__path__):
+            assert module.name not in room.__all__, f"{room.__name__}.{module.name} is a module and a name"
+    importlib.import_module("ecgclip.training.pretraining")
+    assert callable(training.pretrain)
+    assert callable(ecgclip.pretrain)
