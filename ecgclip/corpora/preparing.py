@@ -102,8 +102,23 @@ def prepare(
         summaries = _run(jobs, names, folder, processes, _Clock(len(corpus), progress))
     finally:
         for leftover in (folder / "shards").glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+            if _abandoned(leftover):
+                leftover.unlink(missing_ok=True)
     return _finish(folder, manifest, settings, names, summaries)
+
+
+def _abandoned(leftover: Path) -> bool:
+    """Whether nobody writes a passing file any more: a second process may be filling the same store."""
+    pid = leftover.name.split(".")[-2]
+    if os.name != "posix" or not pid.isdigit() or int(pid) == os.getpid():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:

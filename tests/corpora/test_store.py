@@ -327,3 +327,24 @@ def test_speed(real_data, tmp_path):
     for start in range(0, len(order), 128):
         made.read(order[start : start + 128])
     assert len(order) / (time.process_time() - began) >= 20_000
+
+
+def test_what_another_living_process_writes_is_left_to_it(simulated, tmp_path):
+    corpus, folder = simulated.select(split="test"), tmp_path / "store"
+    shards = folder / "shards"
+    prepare(corpus, Preprocessor(), folder, workers=1)
+    (folder / "manifest.json").write_text(
+        (folder / "manifest.json").read_text().replace('"complete": true', '"complete": false')
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    living, dead, own = (
+        shards / f".data.arrow.{pid}.tmp" for pid in (os.getppid(), ended.stdout.strip(), os.getpid())
+    )
+    for each in (living, dead, own):
+        each.write_bytes(b"half")
+    prepare(corpus, Preprocessor(), folder, workers=1)
+    assert living.exists()
+    assert not dead.exists()
+    assert not own.exists()
