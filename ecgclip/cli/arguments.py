@@ -1,22 +1,26 @@
 """Arguments that several commands share, said once."""
 
 import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from ecgclip.errors import UsageError
+from ecgclip.errors import DataError, UsageError
 
-__all__ = ["add_data", "add_json", "add_labels", "add_out", "add_set", "add_split", "overrides"]
+__all__ = ["add_data", "add_json", "add_labels", "add_out", "add_set", "add_split", "check_out", "overrides"]
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool, what: str) -> None:
     """Add ``--data``."""
-    parser.add_argument("--data", required=required, metavar="PATH", help=what)
+    parser.add_argument("--data", required=required, type=_filled, metavar="PATH", help=what)
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
     """Add ``--labels``."""
     parser.add_argument(
         "--labels",
+        type=_filled,
         metavar="SET",
         help="label set (ptbxl-superclass, cpsc2018, …) or a prompt bank's YAML file; several by commas",
     )
@@ -29,7 +33,34 @@ def add_split(parser: argparse.ArgumentParser) -> None:
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--out``."""
-    parser.add_argument("--out", metavar="PATH", help=what)
+    parser.add_argument("--out", type=_filled, metavar="PATH", help=what)
+
+
+def check_out(out: str | None, endings: Sequence[str]) -> None:
+    """Refuse a file that cannot be written, before anything is computed for it.
+
+    Raises:
+        UsageError: another ending, or a folder of that name.
+        DataError: a file stands where its folder would, or the folder is closed to this user.
+    """
+    if out is None:
+        return
+    path = Path(out)
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"--out {out}: expected a name ending in {', '.join(endings)}")
+    if path.is_dir():
+        raise UsageError(f"--out {out}: is a folder; name a file")
+    above = next(each for each in (*path.absolute().parents,) if each.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        why = "may not be written into" if above.is_dir() else "is a file"
+        raise DataError(f"--out {out}: {above} {why}; choose another folder")
+
+
+def _filled(text: str) -> str:
+    """An argument that is not empty, as an unset variable of the shell makes it."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a value, got an empty one")
+    return text
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

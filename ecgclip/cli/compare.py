@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from .arguments import add_json, add_labels, add_out
+from .arguments import add_json, add_labels, add_out, check_out
 
 if TYPE_CHECKING:
     from ecgclip.studies.comparison import Comparison, Difference
@@ -36,11 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from ecgclip.corpora.writing import whole_file
-    from ecgclip.errors import UsageError
     from ecgclip.studies.comparison import compare
 
-    if args.out is not None and Path(args.out).suffix != ".csv":
-        raise UsageError(f"--out {args.out}: expected a name ending in .csv")
+    check_out(args.out, (".csv",))
     labels = [name.strip() for name in (args.labels or "").split(",") if name.strip()]
     found = compare(
         args.run_a, args.run_b, labels=labels or None, split=args.split, draws=args.draws, seed=args.seed

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_data, add_json, add_labels, add_out
+from .arguments import add_data, add_json, add_labels, add_out, check_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from ecgclip.errors import UsageError
 
-    ending = "" if args.out is None else Path(args.out).suffix.lower()
-    if args.out is not None and ending not in (*_PICTURES, *_TABLES):
-        raise UsageError(f"--out {args.out}: expected a name ending in {', '.join((*_PICTURES, *_TABLES))}")
+    check_out(args.out, (*_PICTURES, *_TABLES))
     if args.text is not None and args.labels is not None:
         raise UsageError("--text and --labels both say what to look for: give one of them")
     from ecgclip.models import ECGTextModel

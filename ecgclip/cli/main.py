@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TextIO
 
 from ecgclip import __version__
 
@@ -95,7 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0, 1 (bad data), 2 (bad usage) or 130 (Ctrl-C)."""
     args = _parser().parse_args(argv)
     try:
-        status: int = args.run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warned
+            status: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         after = "; the same command goes on where it stopped" if args.command in _GOES_ON else ""
@@ -107,6 +110,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last place where an error can become a sentence
         return _told(error, args.verbose)
     return status
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say a warning in one line, without the place in the code."""
+    sys.stderr.write(f"ecgclip: warning: {' '.join(str(message).split())[:400]}\n")
 
 
 def _told(error: Exception, verbose: bool) -> int:

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     out = Path(args.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: exists and is not empty: choose a new folder")
+        raise DataError(f"--out {out}: exists and is not empty: choose a new folder")
     corpus = simulate(n=args.n, seed=args.seed, fs=args.fs)
     manifest = _write(corpus, out)
     print(json.dumps({"manifest": str(manifest), "n": len(corpus)}) if args.json else f"manifest: {manifest}")
@@ -46,8 +46,13 @@ def _write(corpus: "Corpus", out: Path) -> Path:
     import shutil
 
     from ecgclip.corpora.export import write_wfdb
+    from ecgclip.errors import DataError
 
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise DataError(f"--out {out}: cannot be made ({error.strerror}); choose another folder") from None
     try:
         manifest = write_wfdb(corpus, temporary)
         os.replace(temporary, out)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_data, add_json, add_labels, add_out, add_split
+from .arguments import add_data, add_json, add_labels, add_out, add_split, check_out
 
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel
@@ -43,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from ecgclip.errors import UsageError
     from ecgclip.models import ECGTextModel
 
-    if args.out is not None and Path(args.out).suffix not in (".csv", ".parquet"):
-        raise UsageError(f"--out {args.out}: expected a name ending in .csv or .parquet")
+    check_out(args.out, (".csv", ".parquet"))
     model = ECGTextModel.from_pretrained(args.model)
     corpus = _open(args.data, args.allow_missing)
     if len(corpus) == 1:  # several threads would only wait for one another, on a busy machine for seconds
@@ -133,6 +132,7 @@ def _tell_mean(means: list[float]) -> None:
 def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.Namespace) -> int:
     import pandas as pd
 
+    from ecgclip.errors import DataError
     from ecgclip.models import take_split
     from ecgclip.prompts import ZeroShotClassifier, decision_functions
 
@@ -141,6 +141,8 @@ def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.
     classifiers = [ZeroShotClassifier(model, name) for name in wanted]
     found = decision_functions(classifiers, part, on_error="mark")
     errors = {str(ids[k]): why for k, why in classifiers[0].errors_.items()}
+    if errors and len(errors) == len(ids):
+        raise DataError(_none_read(errors))
     long, names = [], {}
     for name, classifier, scores in zip(wanted, classifiers, found, strict=True):
         probability = classifier.probability(scores)
@@ -163,13 +165,24 @@ def _rows(model: "ECGTextModel", corpus: Any, wanted: list[str], args: argparse.
         )
     _tell_errors(errors)
     _write(table, args.out)
-    return 1 if len(errors) == len(ids) else 0
+    return 0
+
+
+def _none_read(errors: dict[str, str]) -> str:
+    """One sentence for recordings none of which could be read."""
+    first = next(iter(errors.values()))
+    return (
+        first if len(errors) == 1 else f"none of {len(errors)} recordings could be read, the first: {first}"
+    )
 
 
 def _tell_errors(errors: dict[str, str]) -> None:
     if not errors:
         return
-    sys.stderr.write(f"{len(errors)} recordings could not be read and have no score:\n")
+    whose = (
+        "recording could not be read and has" if len(errors) == 1 else "recordings could not be read and have"
+    )
+    sys.stderr.write(f"ecgclip: {len(errors)} {whose} no score:\n")
     for record, why in list(errors.items())[:10]:
         sys.stderr.write(f"  {record}: {why}\n")
     if len(errors) > 10:

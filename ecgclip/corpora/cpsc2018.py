@@ -14,6 +14,7 @@ from ecgclip.errors import DataError
 
 from .challenge import open_challenge
 from .corpus import Corpus, fold_of, keep_present, split_of
+from .csv_tables import readable_csv
 from .label_sets import facts
 
 _LABELS = ("First_label", "Second_label", "Third_label")
@@ -35,7 +36,8 @@ def open_cpsc2018(path: str | Path, *, split_seed: int | None = None, allow_miss
     reference = root / "REFERENCE.csv"
     if not reference.is_file():
         return open_challenge(root, split_seed=split_seed, allow_missing=allow_missing, name="cpsc2018")
-    rows = pd.read_csv(reference, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    with readable_csv(reference, "the official REFERENCE.csv"):
+        rows = pd.read_csv(reference, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     absent = {"Recording", "First_label"} - set(rows.columns)
     if absent:
         raise DataError(f"{reference}: no column {sorted(absent)[0]!r}; use the official REFERENCE.csv")

@@ -13,6 +13,7 @@ import pandas as pd
 from ecgclip.errors import DataError
 
 from .corpus import Corpus, fold_of, keep_present, split_of
+from .csv_tables import readable_csv
 
 _REPORTS = tuple(f"report_{number}" for number in range(18))
 SEPARATOR = ". "
@@ -55,7 +56,8 @@ def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path}: no such file; --data must be the folder of MIMIC-IV-ECG that holds it")
     wanted = {*needed, *_REPORTS}
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in wanted)
+    with readable_csv(path, "MIMIC-IV-ECG's own table"):
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in wanted)
     absent = [column for column in needed if column not in rows.columns]
     if absent:
         raise DataError(f"{path}: no column {absent[0]!r}; use MIMIC-IV-ECG's own table")

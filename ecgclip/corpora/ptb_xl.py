@@ -13,6 +13,7 @@ import pandas as pd
 from ecgclip.errors import DataError, UsageError
 
 from .corpus import Corpus, keep_present, split_of
+from .csv_tables import readable_csv
 from .label_sets import facts
 
 _FILES = {100: "filename_lr", 500: "filename_hr"}
@@ -78,7 +79,8 @@ def check_statements(path: Path) -> None:
         DataError: if it does not hold 71 statements, of which 44 diagnostic, 19 form and 12 rhythm, in
             23 subclasses and 5 superclasses, with PTB-XL's own codes.
     """
-    rows = pd.read_csv(path, index_col=0, dtype=str)
+    with readable_csv(path, "PTB-XL's own scp_statements.csv"):
+        rows = pd.read_csv(path, index_col=0, dtype=str)
     absent = {"diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"} - set(rows.columns)
     if absent:
         raise DataError(f"{path}: no column {sorted(absent)[0]!r}; use PTB-XL's own scp_statements.csv")
@@ -119,7 +121,8 @@ def check_folds(table: pd.DataFrame, name: str) -> None:
 def _read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path}: no such file; --data must be the folder of PTB-XL that holds it")
-    rows = pd.read_csv(path, dtype={"ecg_id": str, "report": str, "scp_codes": str})
+    with readable_csv(path, "PTB-XL's own table"):
+        rows = pd.read_csv(path, dtype={"ecg_id": str, "report": str, "scp_codes": str})
     absent = [column for column in _NEEDED if column not in rows.columns]
     if absent:
         raise DataError(f"{path}: no column {absent[0]!r}; use PTB-XL's own table")

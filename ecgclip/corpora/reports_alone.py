@@ -39,10 +39,10 @@ def open_reports(path: str | Path, *, split: str | None = None) -> pd.DataFrame:
         table = ptb_xl_table(folder)
     else:
         table = open_corpus("auto", folder, allow_missing=True).table
-    if split is not None:
-        table = table.iloc[select_rows(table, str(folder), split=split)]
-    said: pd.DataFrame = table.loc[table["report"].str.strip() != "", _COLUMNS].reset_index(drop=True)
+    said: pd.DataFrame = table.loc[table["report"].str.strip() != "", _COLUMNS]
     if not len(said):
-        where = "" if split is None else f" in the split {split}"
-        raise DataError(f"{folder}: holds no report{where}; expected a corpus with reports, such as PTB-XL")
-    return said
+        raise DataError(f"{folder}: holds no report; expected a corpus with reports, such as PTB-XL")
+    if split is not None:
+        said = said.iloc[select_rows(said, str(folder), split=split)]
+    told: pd.DataFrame = said.reset_index(drop=True)
+    return told

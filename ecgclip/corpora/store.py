@@ -88,7 +88,12 @@ class Store:
             )
         if not manifest.get("complete"):
             raise DataError(f"{folder}: preparation was broken off; run ecgclip prepare again to finish it")
-        return cls(folder, manifest)
+        try:
+            return cls(folder, manifest)
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{folder / MANIFEST}: is damaged ({error}); prepare into another folder"
+            ) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (self.path,)  # another process maps the files itself

@@ -39,7 +39,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         DataError: if the disk is full or the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(path, error) from error
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
