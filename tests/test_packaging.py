@@ -90,7 +90,7 @@ def test_a_wheel_holds_every_data_file(wheel):
     data = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "ecgclip").rglob("*")
-        if path.suffix in (".yaml", ".json", ".csv", ".typed")
+        if path.suffix in (".yaml", ".json", ".csv", ".css", ".js", ".typed")
     }
     assert len(data) >= 10
     assert data <= held

@@ -425,7 +425,7 @@ def test_a_browser_sorts_by_click_and_by_key(browser, page):
     browser.open(page, *SIZES["desk"])
     table = "document.querySelector('#zero-shot-simulated-validation details table')"
     head = f"[...{table}.tHead.querySelectorAll('th')].find((each) => each.textContent.startsWith('AUROC'))"
-    column = f"[...{table}.tBodies[0].rows].map((each) => each.cells[0].textContent)"
+    column = f"[...{table}.tBodies[0].rows].map((each) => each.cells[0].firstChild.data.trim())"
     assert browser.value(column) == ["NORM", "MI", "STTC"]
     browser.value(f"{head}.querySelector('button').click()")
     assert browser.value(column) == ["NORM", "STTC", "MI"]

@@ -77,7 +77,7 @@ def _ends(row: Row | None) -> Cell:
 
 def retrieval_section(results: Results, rows: Sequence[Row]) -> Markup:
     """Recall at 1, 5 and 10 and the median rank, a row a direction."""
-    axis = rows_axis(rows)
+    axis, marked = rows_axis(rows), any(row.marks for row in rows)
     columns = [
         Column("direction", "text"),
         *(Column(f"recall@{k}") for k in (1, 5, 10)),
@@ -86,7 +86,7 @@ def retrieval_section(results: Results, rows: Sequence[Row]) -> Markup:
         Column("median rank"),
         Column("records"),
         Column("distinct texts"),
-        Column("marks", "text"),
+        *([Column("marks", "marks")] if marked else []),
     ]
     lines: list[list[Cell | Child]] = []
     for row in rows:
@@ -101,7 +101,7 @@ def retrieval_section(results: Results, rows: Sequence[Row]) -> Markup:
                 number_cell(decimal(rank, 1), rank),
                 number_cell(count(row.n), row.n),
                 number_cell(decimal(texts, 0), texts),
-                Cell(chips(row.marks)),
+                *([Cell(chips(row.marks))] if marked else []),
             ]
         )
     return table(columns, lines, "Retrieval")

@@ -43,7 +43,7 @@ def probe_section(results: Results, rows: Sequence[Row]) -> Markup:
             legend([(name, k) for k, name in enumerate(names)]),
             tag("div", {"class": "charts"}, *charts),
             forest(rows, "Probe"),
-            class_details(full, results.protocol),
+            class_details(full),
         )
     )
 

@@ -82,7 +82,7 @@ def _forest(rows: Sequence[Row], metric: str, caption: str) -> Markup:
     more = [
         key for key in ("auprc", "sensitivity", "brier") if any(row.more.get(key) is not None for row in rows)
     ]
-    titles = {"auprc": "AUPRC", "sensitivity": "sensitivity at 90 % spec.", "brier": "Brier score"}
+    titles = {"auprc": "AUPRC", "sensitivity": "sensitivity", "brier": "Brier score"}
     columns = [
         Column("label set", "text"),
         *([Column("encoder", "text")] if names else []),
@@ -95,7 +95,7 @@ def _forest(rows: Sequence[Row], metric: str, caption: str) -> Markup:
         *(Column(titles[key]) for key in more),
         Column("n"),
         Column("labels"),
-        *([Column("marks", "text")] if marks else []),
+        *([Column("marks", "marks")] if marks else []),
     ]
     lines: list[list[Cell | Child]] = []
     for row in rows:
@@ -124,7 +124,7 @@ def _marks(row: Row) -> list[str]:
     return [mark for mark in row.marks if mark not in (row.population, row.name)]
 
 
-def class_details(rows: Sequence[Row], protocol: str) -> Markup:
+def class_details(rows: Sequence[Row]) -> Markup:
     """The labels of each row that tells them, folded but for the first."""
     parts: list[Markup] = []
     for row in (row for row in rows if row.classes):
@@ -141,7 +141,7 @@ def class_details(rows: Sequence[Row], protocol: str) -> Markup:
             tag("b", None, said),
             f" {len(scored)} labels scored, {len(row.classes) - len(scored)} left out",
         )
-        shown = [_classes(scored, f"{protocol}, {said}: labels")] if scored else []
+        shown = [_classes(scored, f"{said}: labels")] if scored else []
         absent = [
             LeftOut(what=_class_name(each), why=each.reason or "not scored")
             for each in row.classes
@@ -151,6 +151,12 @@ def class_details(rows: Sequence[Row], protocol: str) -> Markup:
     return joined(parts)
 
 
+def _label(each: ClassRow) -> Markup:
+    """A code with its name."""
+    name = None if each.name == each.code else tag("span", {"class": "quiet"}, each.name)
+    return joined((each.code, " ", name))
+
+
 def _class_name(each: ClassRow) -> str:
     return each.code if each.name == each.code else f"{each.code} ({each.name})"
 
@@ -158,21 +164,19 @@ def _class_name(each: ClassRow) -> str:
 def _classes(classes: Sequence[ClassRow], caption: str) -> Markup:
     axis = nice_axis([end for each in classes for end in (each.auroc, each.low, each.high)])
     columns = [
-        Column("code", "text"),
-        Column("name", "text"),
+        Column("label", "text"),
         Column("positives"),
         Column("AUROC"),
         Column(axis_head(axis, "95 % interval"), "plot"),
         Column("from–to"),
         Column("AUPRC"),
-        Column("sensitivity at 90 % spec."),
+        Column("sensitivity"),
         Column("n"),
         Column("skipped draws"),
     ]
     lines: list[list[Cell | Child]] = [
         [
-            each.code,
-            each.name,
+            _label(each),
             number_cell(count(each.positives), each.positives),
             number_cell(decimal(each.auroc), each.auroc),
             interval_cell(axis, [Mark(each.auroc, each.low, each.high)]),

@@ -193,8 +193,9 @@ def _glance(all_results: Sequence[Results]) -> Markup:
         tag(
             "p",
             {"class": "quiet"},
-            "A dot is the figure, a line its 95 % interval by a bootstrap over patients. Where four PTB-XL label sets "
-            "were scored, ptbxl-mean gives them equal weight. A column's head sorts it.",
+            "A dot is the figure, a line its 95 % interval by a bootstrap over patients. Where four PTB-XL label "
+            "sets were scored, ptbxl-mean gives them equal weight. Sensitivity is at 90 % "
+            "specificity. A column's head sorts it.",
         ),
         *parts,
     )

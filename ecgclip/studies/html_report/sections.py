@@ -47,14 +47,16 @@ def protocol_section(results: Results, identifier: str) -> Markup:
     rows = main_rows(results.rows)
     facts = (
         f"{results.corpus.title}, {results.split}; {count(len(results.rows))} figures, {count(results.draws)} "
-        f"bootstrap draws over patients, seed {results.seed}; a label needs {results.minimum} positives and negatives."
+        f"bootstrap draws over patients, seed {results.seed}"
     )
+    if any(row.n_labels for row in rows):
+        facts += f"; a label needs {results.minimum} positives and negatives"
     shown = _SECTIONS.get(results.protocol, _plain)(results, rows) if rows else None
     return tag(
         "section",
         {"id": identifier},
         tag("h2", None, title),
-        tag("p", None, LEADS.get(results.protocol), " ", tag("span", {"class": "quiet"}, facts)),
+        tag("p", None, LEADS.get(results.protocol), " ", tag("span", {"class": "quiet"}, f"{facts}.")),
         None
         if results.finished
         else tag("p", {"class": "warning"}, "This protocol is not finished: figures are missing."),
@@ -84,9 +86,7 @@ def _rows_left_out(rows: Sequence[Row]) -> Markup | None:
 
 def _plain(results: Results, rows: Sequence[Row]) -> Markup:
     whole = [row for row in rows if row.population == "all"]
-    return joined(
-        (forest(rows, TITLES.get(results.protocol, results.protocol)), class_details(whole, results.protocol))
-    )
+    return joined((forest(rows, TITLES.get(results.protocol, results.protocol)), class_details(whole)))
 
 
 _SECTIONS: dict[str, Callable[[Results, Sequence[Row]], Markup]] = {

@@ -13,7 +13,7 @@ _WIDTH, _PAD, _LINE = 172, 14, 15
 
 @dataclass(frozen=True)
 class Column:
-    """A column: ``kind`` is ``text``, ``number`` or ``plot``, which is not sorted by."""
+    """A column: ``kind`` is ``text``, ``number``, ``marks`` or ``plot``, which is not sorted by."""
 
     title: Child
     kind: str = "number"
