@@ -202,7 +202,7 @@ def _glance(all_results: Sequence[Results]) -> Markup:
 
 
 def _unread(signals: Signals | str | None) -> Markup | None:
-    if not isinstance(signals, Signals):
+    if not isinstance(signals, Signals) or signals.rejected is None:
         return None
     title = tag("h2", None, "Recordings that could not be read")
     if not signals.rejected:
