@@ -125,6 +125,7 @@ def refuse_foreign(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     if not mark.is_file():
         if path.exists() and (not path.is_dir() or any(not _of_a_start(file) for file in path.iterdir())):
             raise DataError(f"{path}: exists and is no run: choose another --out")
+        _refuse_closed(path)
         return None
     try:
         found: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
@@ -135,6 +136,14 @@ def refuse_foreign(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     if there != wanted:
         raise _other_settings(path, there, wanted)
     return found
+
+
+def _refuse_closed(path: Path) -> None:
+    """Refuse a folder that could not be made: a file stands in its way, or a folder is closed to this user."""
+    above = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        why = "may not be written into" if above.is_dir() else "is a file"
+        raise DataError(f"{path}: cannot be made ({above} {why}): choose another --out")
 
 
 def _other_settings(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> DataError:

@@ -1,6 +1,7 @@
 """Bad input at the command line: at most three lines, status 1 or 2, and no file left behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,42 @@ def _everything(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
+_BANK = """\
+name: faulty
+about: a kind that does not exist
+sources: {ward: "our ward"}
+labels:
+  - code: AF
+    name: atrial fibrillation
+    phrases:
+      - {lang: en, kind: nick, source: ward, text: "AFib"}
+"""
+
+
+@pytest.fixture(scope="module")
+def faults(quickstart_folder):
+    """Files and folders that are not what they are taken for, in ``faults``."""
+    folder, model = quickstart_folder / "faults", quickstart_folder / "runs" / "quickstart" / "model"
+    for name in ("empty", "unfinished", "store", "ptb-xl", "mimic", "cpsc"):
+        (folder / name).mkdir(parents=True)
+    (folder / "text.yaml").write_text("hello\n")
+    (folder / "cut.yaml").write_text("name: [\n")
+    (folder / "bytes.yaml").write_bytes(bytes(range(256)))
+    (folder / "bank.yaml").write_text(_BANK)
+    for name in ("run.json", "recipe.json", "recipe.yaml"):
+        shutil.copy(model.parent / name, folder / "unfinished")
+    for name, file in (("cut-weights", "model.safetensors"), ("cut-json", "model.json")):
+        shutil.copytree(model, folder / name)
+        (folder / name / file).write_bytes((model / file).read_bytes()[:50])
+    (folder / "store" / "manifest.json").write_text('{"format": 1, "complete": true}')
+    for name, file in (("ptb-xl", "ptbxl_database.csv"), ("mimic", "record_list.csv")):
+        (folder / name / file).write_text("")
+    (folder / "cpsc" / "REFERENCE.csv").write_bytes(b"\xff\x00")
+    return folder
+
+
 @pytest.fixture
-def refused(command, newcomer):
+def refused(command, newcomer, faults):
     """Run what must fail and give its message."""
 
     def run(status: int, *argv: str) -> str:
@@ -66,6 +101,20 @@ def refused(command, newcomer):
         (["simulate"], "--out"),
         (["simulate", "--n", "0", "--out", "new"], "n"),
         (["simulate", "--fs", "0", "--out", "new"], "fs"),
+        (["zero-shot", "runs/quickstart", "--data", ""], "--data"),
+        (["zero-shot", "runs/quickstart", "--data", "demo", "--labels", ""], "--labels"),
+        (["zero-shot", "runs/quickstart", "--data", "demo", "--labels", ","], "--labels"),
+        (["pretrain", "--out", ""], "--out"),
+        (["pretrain", "faults/text.yaml"], "mapping"),
+        (["pretrain", "faults/cut.yaml"], "line"),
+        (["pretrain", "faults/bytes.yaml"], "UTF-8"),
+        (["pretrain", "faults"], "faults"),
+        (["prompts", "show", "cpsc2018", "NOPE"], "NOPE"),
+        (["explain", "runs/quickstart", "--data", "demo/manifest.csv", "--text", ";"], "--record"),
+        (["compare", "runs/quickstart", "runs/quickstart", "--out", "x.txt"], ".csv"),
+        (["probe", "runs/quickstart", "--data", "demo/manifest.csv", "--labels", "nope"], "nope"),
+        (["benchmark", "runs/quickstart", "--data", "demo/manifest.csv", "--protocol", "nope"], "nope"),
+        (["reports", "--data", "demo/manifest.csv", "--unread", "-1"], "--unread"),
     ],
 )
 def test_bad_usage_is_told_and_ends_with_2(refused, argv, said):
@@ -84,6 +133,43 @@ def test_bad_usage_is_told_and_ends_with_2(refused, argv, said):
         (["prepare", "--data", "absent", "--out", "s"], "absent"),
         (["pretrain", "recipes/quickstart.yaml", "--out", "demo"], "demo"),
         (["pretrain", "recipes/quickstart.yaml", "--set", "optimizer.lr=5e-4"], "optimizer.lr"),
+        (["pretrain", "recipes/quickstart.yaml", "--out", "faults/text.yaml/run"], "is a file"),
+        (["zero-shot", "faults/text.yaml", "--data", "demo"], "model.json"),
+        (["zero-shot", "faults/empty", "--data", "demo"], "model.json"),
+        (["zero-shot", "faults/unfinished", "--data", "demo"], "model.json"),
+        (["zero-shot", "faults/cut-weights", "--data", "demo"], "model.safetensors"),
+        (["zero-shot", "faults/cut-json", "--data", "demo"], "model.json"),
+        (["zero-shot", "runs/quickstart", "--data", "faults/empty"], "empty"),
+        (["zero-shot", "runs/quickstart", "--data", "faults/text.yaml"], "no recording"),
+        (["zero-shot", "runs/quickstart", "--data", "faults/text.yaml", "--out", "x.csv"], "no recording"),
+        (["zero-shot", "runs/quickstart", "--data", "demo", "--out", "faults/text.yaml/x.csv"], "is a file"),
+        (["zero-shot", "runs/quickstart", "--data", "demo/records", "--labels", "faults/bank.yaml"], "nick"),
+        (["zero-shot", "runs/quickstart", "--data", "demo/records", "--split", "test"], "test"),
+        (["zero-shot", "runs/quickstart", "--data", "faults/store"], "manifest.json"),
+        (["prepare", "--data", "faults/ptb-xl", "--out", "s"], "is empty"),
+        (["prepare", "--data", "faults/mimic", "--out", "s"], "is empty"),
+        (["prepare", "--data", "faults/cpsc", "--out", "s"], "UTF-8"),
+        (["prepare", "--data", "demo", "--out", "faults/text.yaml"], "is no store"),
+        (["explain", "runs/quickstart", "--data", "faults/text.yaml", "--text", "AF"], "no recording"),
+        (
+            [
+                "explain",
+                "runs/quickstart",
+                "--data",
+                "demo",
+                "--text",
+                "AF",
+                "--out",
+                "faults/text.yaml/x.png",
+            ],
+            "is a file",
+        ),
+        (["compare", "faults/empty", "faults/empty"], "no scores"),
+        (["compare", "faults/text.yaml", "runs/quickstart"], "text.yaml"),
+        (["simulate", "--out", "faults/text.yaml/x"], "text.yaml"),
+        (["reports", "--data", "demo/records"], "no report"),
+        (["prompts", "list", "faults/bytes.yaml"], "UTF-8"),
+        (["probe", "faults/cut-weights", "--data", "demo/manifest.csv"], "model.safetensors"),
     ],
 )
 def test_bad_data_is_told_and_ends_with_1(refused, argv, said):
@@ -116,9 +202,8 @@ def test_a_key_that_stands_twice_is_refused(refused, tmp_path):
 
 
 def test_a_store_of_other_settings_is_refused_by_both_hashes(refused, tiny_store, newcomer):
-    said = refused(
-        1, "pretrain", "recipes/quickstart.yaml", "--data", tiny_store.path, "--set", "preprocessing.fs=125.0"
-    )
+    asked = ["pretrain", "recipes/quickstart.yaml", "--data", tiny_store.path, "--out", "other"]
+    said = refused(1, *asked, "--set", "preprocessing.fs=125.0")
     assert tiny_store.preprocessor.hash in said
 
 
@@ -145,8 +230,6 @@ def test_a_table_of_real_recordings(command, newcomer, real_data):
 
 
 def test_one_damaged_recording_is_listed_and_the_rest_is_scored(command, newcomer, tmp_path):
-    import shutil
-
     folder = tmp_path / "some"
     folder.mkdir()
     for path in sorted(Path("demo/records").iterdir())[:6]:
@@ -202,3 +285,36 @@ def test_a_closed_pipe_is_no_error(newcomer):
         os.close(writer)
     assert process.returncode == 0
     assert process.stderr == ""
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line(command, newcomer, tmp_path):
+    bank = tmp_path / "thin.yaml"
+    bank.write_text(_BANK.replace("nick", "name"), encoding="utf-8")
+    asked = ["zero-shot", "runs/quickstart", "--data", "demo/records/sim-3-000001.hea", "--labels", bank]
+    status, out, err = command(*asked)
+    assert status == 0, err
+    assert "AF" in out
+    assert [line[:17] for line in err.splitlines()] == ["ecgclip: warning:"]
+    assert ".py" not in err
+
+
+def test_an_interrupted_preparation_ends_with_130_and_goes_on(newcomer, tmp_path):
+    argv = ["prepare", newcomer / "recipes" / "quickstart.yaml", "--out", tmp_path / "store"]
+    argv += ["--workers", "1", "--set", "data.corpus.n=4000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecgclip.cli", *map(str, argv)],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=_hear_interrupts,
+    )
+    assert process.stderr is not None
+    assert "prepared" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1].endswith("the same command goes on where it stopped")
+    assert "Traceback" not in said
+    assert not list((tmp_path / "store").rglob(".*"))
+    assert list((tmp_path / "store" / "shards").iterdir())
