@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgclip.cli import main
+from ecgclip.cli.main import _parser
 
 README = Path(__file__).parents[2] / "README.md"
 _FENCE = re.compile(r"```(\w+)\n(.*?)```", re.S)
@@ -59,6 +60,21 @@ def test_what_a_newcomer_tries_runs_in_order(newcomer, tmp_path, monkeypatch):
     assert set(names["labels"]) == set(names["mine"].classes_)
     assert Path("scores.csv").is_file()
     assert Path("emergency.csv").is_file()
+
+
+def test_what_measures_and_explains_runs(newcomer, tmp_path, monkeypatch):
+    for name in ("runs", "demo"):
+        (tmp_path / name).symlink_to(newcomer / name)
+    monkeypatch.chdir(tmp_path)
+    said = [argv for _, text in _blocks(_section("Measure, compare, explain")) for argv in _commands(text)]
+    assert {argv[0] for argv in said} == {"explain", "benchmark", "probe", "compare", "reports"}
+    for argv in said:
+        if "runs/quickstart" in argv:  # the others read PTB-XL or a second run
+            assert main(argv) == 0, argv
+        else:
+            _parser().parse_args(argv)
+    assert Path("sheet.png").is_file()
+    assert list(Path("measured/evaluation").glob("*.json"))
 
 
 def test_own_recordings_train(newcomer, tmp_path, monkeypatch):
