@@ -8,19 +8,29 @@ from typing import Any
 
 from ecgclip.errors import DataError, UsageError
 
-__all__ = ["add_data", "add_json", "add_labels", "add_out", "add_set", "add_split", "check_out", "overrides"]
+__all__ = [
+    "add_data",
+    "add_json",
+    "add_labels",
+    "add_out",
+    "add_set",
+    "add_split",
+    "check_out",
+    "filled",
+    "overrides",
+]
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool, what: str) -> None:
     """Add ``--data``."""
-    parser.add_argument("--data", required=required, type=_filled, metavar="PATH", help=what)
+    parser.add_argument("--data", required=required, type=filled, metavar="PATH", help=what)
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
     """Add ``--labels``."""
     parser.add_argument(
         "--labels",
-        type=_filled,
+        type=filled,
         metavar="SET",
         help="label set (ptbxl-superclass, cpsc2018, …) or a prompt bank's YAML file; several by commas",
     )
@@ -33,7 +43,7 @@ def add_split(parser: argparse.ArgumentParser) -> None:
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--out``."""
-    parser.add_argument("--out", type=_filled, metavar="PATH", help=what)
+    parser.add_argument("--out", type=filled, metavar="PATH", help=what)
 
 
 def check_out(out: str | None, endings: Sequence[str]) -> None:
@@ -56,9 +66,9 @@ def check_out(out: str | None, endings: Sequence[str]) -> None:
         raise DataError(f"--out {out}: {above} {why}; choose another folder")
 
 
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
     """An argument that is not empty, as an unset variable of the shell makes it."""
-    if not text.strip():
+    if not text.strip(" ,"):
         raise argparse.ArgumentTypeError("expected a value, got an empty one")
     return text
 

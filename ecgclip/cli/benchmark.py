@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecgclip.errors import UsageError
 
-from .arguments import add_data, add_out
+from .arguments import add_data, add_out, filled
 
 NAME = "benchmark"
 HELP = "measure a model by published protocols: figures with intervals, resumable, from cache the second time"
@@ -23,7 +23,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     add_data(parser, required=False, what="a corpus with labels, or a prepared store")
     parser.add_argument(
-        "--protocol", metavar="A,B", help="protocols by commas (default: all; an unknown one lists them)"
+        "--protocol",
+        type=filled,
+        metavar="A,B",
+        help="protocols by commas (default: all; an unknown one lists them)",
     )
     parser.add_argument("--to", metavar="PATH", help="second corpus, on which transfer tests")
     add_common(parser)
@@ -37,7 +40,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add what ``benchmark`` and ``probe`` share."""
-    parser.add_argument("--labels", metavar="A,B", help="label sets by commas (default: those of the corpus)")
+    parser.add_argument(
+        "--labels", type=filled, metavar="A,B", help="label sets by commas (default: those of the corpus)"
+    )
     parser.add_argument(
         "--split",
         choices=("validation", "test", "all"),

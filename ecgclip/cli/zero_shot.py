@@ -40,7 +40,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     import torch
 
-    from ecgclip.errors import UsageError
     from ecgclip.models import ECGTextModel
 
     check_out(args.out, (".csv", ".parquet"))
@@ -51,8 +50,6 @@ def run(args: argparse.Namespace) -> int:
     systems = [s for s in corpus.table["code_system"].unique() if s != "none"]
     labels = args.labels or _DEFAULT_SETS.get(systems[0] if systems else "", "ptbxl-superclass")
     wanted = list(dict.fromkeys(name.strip() for name in labels.split(",") if name.strip()))
-    if not wanted:
-        raise UsageError(f"--labels {labels!r}: names no label set; expected such as ptbxl-superclass")
     if systems and not args.scores and not any(_is_bank_file(name) for name in wanted):
         _check_readable(wanted, systems)
         return _tables(model, corpus, wanted, args)

@@ -114,6 +114,8 @@ def refused(command, newcomer, faults):
         (["compare", "runs/quickstart", "runs/quickstart", "--out", "x.txt"], ".csv"),
         (["probe", "runs/quickstart", "--data", "demo/manifest.csv", "--labels", "nope"], "nope"),
         (["benchmark", "runs/quickstart", "--data", "demo/manifest.csv", "--protocol", "nope"], "nope"),
+        (["benchmark", "runs/quickstart", "--data", "demo/manifest.csv", "--protocol", ","], "--protocol"),
+        (["probe", "runs/quickstart", "--data", "demo/manifest.csv", "--labels", ""], "--labels"),
         (["reports", "--data", "demo/manifest.csv", "--unread", "-1"], "--unread"),
     ],
 )
