@@ -19,7 +19,7 @@ from .processes import picklable, spread
 from .shards import Rejected, ShardJob, ShardSummary, shard_summary, write_shard
 from .statements import reader_version
 from .store import FORMAT, MANIFEST, REJECTED, Store, content_hash, read_manifest
-from .writing import disk_error, write_text
+from .writing import disk_error, is_held, write_text
 
 if TYPE_CHECKING:
     from ecgclip.signals import Preprocessor
@@ -102,23 +102,9 @@ def prepare(
         summaries = _run(jobs, names, folder, processes, _Clock(len(corpus), progress))
     finally:
         for leftover in (folder / "shards").glob(".*.tmp"):
-            if _abandoned(leftover):
+            if not is_held(leftover):  # a second process may be filling the same store
                 leftover.unlink(missing_ok=True)
     return _finish(folder, manifest, settings, names, summaries)
-
-
-def _abandoned(leftover: Path) -> bool:
-    """Whether nobody writes a passing file any more: a second process may be filling the same store."""
-    pid = leftover.name.split(".")[-2]
-    if os.name != "posix" or not pid.isdigit() or int(pid) == os.getpid():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ecgclip.errors import DataError, ECGClipError
 
 from .corpus import Reader
 from .fingerprints import SIZE, Fingerprints, fingerprint
-from .writing import disk_error
+from .writing import disk_error, hold
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -198,6 +198,7 @@ def _write(columns: Mapping[str, list[Any]], summary: ShardSummary, target: Path
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as sink:
+            hold(sink)
             with pa.ipc.new_stream(sink, schema) as writer:
                 writer.write_batch(batch)
             sink.flush()

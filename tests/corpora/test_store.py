@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ecgclip.corpora import Corpus, Store, open_corpus, prepare
-from ecgclip.corpora.writing import disk_error
+from ecgclip.corpora.writing import disk_error, hold
 from ecgclip.errors import DataError, UsageError
 from ecgclip.records import ECGRecord
 from ecgclip.signals import Preprocessor
@@ -336,15 +336,10 @@ def test_what_another_living_process_writes_is_left_to_it(simulated, tmp_path):
     (folder / "manifest.json").write_text(
         (folder / "manifest.json").read_text().replace('"complete": true', '"complete": false')
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
-    )
-    living, dead, own = (
-        shards / f".data.arrow.{pid}.tmp" for pid in (os.getppid(), ended.stdout.strip(), os.getpid())
-    )
-    for each in (living, dead, own):
-        each.write_bytes(b"half")
-    prepare(corpus, Preprocessor(), folder, workers=1)
-    assert living.exists()
-    assert not dead.exists()
-    assert not own.exists()
+    written, abandoned = (shards / f".data.arrow.{pid}.tmp" for pid in (os.getppid(), os.getpid()))
+    abandoned.write_bytes(b"half")
+    with open(written, "wb") as file:
+        hold(file)
+        prepare(corpus, Preprocessor(), folder, workers=1)
+        assert written.exists()
+    assert not abandoned.exists()
