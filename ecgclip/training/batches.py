@@ -123,15 +123,15 @@ class TrainingTexts:
         groups = np.array([sets.setdefault(frozenset(ids.tolist()), len(sets)) for ids in chosen])
         present = np.unique(np.concatenate([self._stated[p] for p in positions]))
         says = self._membership([self._stated[p] for p in positions], present)
-        texts = self._membership(chosen, present)
-        wanting = texts.astype(np.float32) @ (~says).T.astype(np.float32)
+        # no matrix product: the threads of numpy's would spin on through the encoder's first layers
+        holds = [says[:, np.searchsorted(present, ids)].all(axis=1) for ids in chosen]
         said = np.unique(np.concatenate([self.rows[p] for p in positions]))
         return StepTexts(
             reports=[join_statements([self.vocabulary[k] for k in ids]) for ids in chosen],
             groups=groups,
             statements=[self.vocabulary[k] for k in present],
             says=says,
-            holds=(wanting == 0).T,
+            holds=np.stack(holds, axis=1),
             derived=~np.isin(present, said),
         )
 
