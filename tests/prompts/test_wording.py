@@ -7,6 +7,7 @@ from ecgclip import ZeroShotClassifier
 from ecgclip.errors import DataError, UsageError
 from ecgclip.models import readable_texts
 from ecgclip.prompts import PromptBank, score_phrases
+from ecgclip.prompts.places import Places
 
 CLOSE = {"atol": 2e-3, "rtol": 0}
 
@@ -93,7 +94,9 @@ def test_one_phrase_scores_alike_in_both_spaces(tiny_model, records):
 def known(model, phrases):
     """How well the model knows the best known wording of a part."""
     readings = [readable_texts(phrase.text, "canonical") or (phrase.text.lower(),) for phrase in phrases]
-    counts = [min(model.config.familiar.get(text, 0) for text in reading) for reading in readings]
+    places = Places(model.config.familiar)
+    said = [min(model.config.familiar.get(text, 0) for text in reading) for reading in readings]
+    counts = [max(n, sum(places.of(reading).values())) for n, reading in zip(said, readings, strict=True)]
     return np.log(1.05 + max(counts))
 
 
