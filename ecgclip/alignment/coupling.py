@@ -23,7 +23,7 @@ from ecgclip.errors import unknown_name
 
 from .sinkhorn_prices import Measures, kernel_of, token_weights
 
-__all__ = ["COMPETITIVE", "PLANS", "Coupling", "Relaxation", "couple", "couple_sets"]
+__all__ = ["COMPETITIVE", "PLANS", "Coupling", "Relaxation", "TextScores", "couple", "couple_sets"]
 
 PLANS = ("transport", "attention", "maxsim", "logsumexp", "softmax", "uniform")
 COMPETITIVE = ("transport", "softmax")  # plans in which a text's share hangs on the other texts
@@ -33,21 +33,38 @@ Lay = Callable[[], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Coupling:
-    """A plan and the scores that it gives each text.
+class TextScores:
+    """The scores that a plan gives each text.
 
     Attributes:
-        lay: computes ``plan``.
         similarity: ``(B, M)`` mean similarity of the text's tokens under the plan.
         log_mass: ``(B, M)`` log of the text's mass over its prior; zero where the texts' marginal is held.
         potential: ``(B, M)`` minus the text's dual potential, in units of the cost: the soft minimum of cost less
             price over the tokens, turned round; zero where the texts' marginal is forgotten.
     """
 
-    lay: Lay
     similarity: Tensor
     log_mass: Tensor
     potential: Tensor
+
+    def where(self, there: Tensor) -> "TextScores":
+        """The same, zero where ``there (B, 1)`` is."""
+        return TextScores(
+            similarity=self.similarity * there,
+            log_mass=self.log_mass * there,
+            potential=self.potential * there,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Coupling(TextScores):
+    """A plan with its scores.
+
+    Attributes:
+        lay: computes ``plan``.
+    """
+
+    lay: Lay
 
     @property
     def plan(self) -> Tensor:
@@ -111,12 +128,7 @@ def couple(
             found = _read(similarity, kernel, weights, relaxed, _share(competing, against, dustbin))
         else:
             found = _per_text(similarity, present, plan, reg)
-    return Coupling(
-        lay=lambda: found.plan * there[:, :, None],
-        similarity=found.similarity * there,
-        log_mass=found.log_mass * there,
-        potential=found.potential * there,
-    )
+    return Coupling(**vars(found.where(there)), lay=lambda: found.plan * there[:, :, None])
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def couple_sets(
     relaxed: Relaxation,
     none: tuple[float, float],
     iterations: int,
-) -> Coupling:
+) -> TextScores:
     """Transport of every recording against each of R sets of texts by itself, a dustbin in each.
 
     Args:
@@ -169,24 +181,17 @@ def couple_sets(
         weights = token_weights(kernel, a, measures, relaxed.powers, iterations)
         total = measures.pick(torch.bmm(weights, kernel))
         mean = measures.pick(torch.bmm(weights, kernel * similarity)) / total
-        return _scores(total, mean, relaxed, similarity, there)
+        return _scores(total, mean, relaxed, similarity).where(there)
 
 
-def _scores(
-    total: Tensor, mean: Tensor, relaxed: Relaxation, like: Tensor, there: Tensor, lay: Lay | None = None
-) -> Coupling:
-    """Scores of texts from the sum over tokens of kernel and price, zero where no token is ``there``."""
+def _scores(total: Tensor, mean: Tensor, relaxed: Relaxation, like: Tensor) -> TextScores:
+    """Scores of texts from the sum over tokens of kernel and price."""
     beta, log_total = relaxed.powers[1], total.log()
-    return Coupling(
-        lay=lay or _no_plan,
-        similarity=mean.to(like.dtype) * there,
-        log_mass=(1.0 - beta) * log_total.to(like.dtype) * there,
-        potential=beta * relaxed.reg * log_total.to(like.dtype) * there,
+    return TextScores(
+        similarity=mean.to(like.dtype),
+        log_mass=(1.0 - beta) * log_total.to(like.dtype),
+        potential=beta * relaxed.reg * log_total.to(like.dtype),
     )
-
-
-def _no_plan() -> Tensor:
-    raise NotImplementedError("sets of texts are scored, their plans are not laid out")
 
 
 def _uniform(mask: Tensor, like: Tensor) -> Tensor:
@@ -224,7 +229,7 @@ def _read(
         mass = share * total.pow(1.0 - relaxed.powers[1])
         return (weights.transpose(1, 2) * kernel * (mass / total)[:, None, :]).to(similarity.dtype)
 
-    return _scores(total, mean, relaxed, similarity, torch.ones_like(total, dtype=torch.bool), lay)
+    return Coupling(**vars(_scores(total, mean, relaxed, similarity)), lay=lay)
 
 
 def _per_text(similarity: Tensor, mask: Tensor, plan: str, reg: float) -> Coupling:
@@ -240,5 +245,5 @@ def _per_text(similarity: Tensor, mask: Tensor, plan: str, reg: float) -> Coupli
     mean = (share * similarity).sum(1)
     mass = (scores / reg).logsumexp(dim=1) - count[:, None].to(similarity.dtype).log()
     return Coupling(
-        lay=lambda: share / texts, similarity=mean, log_mass=mass, potential=reg * (mass - 1.0 / reg)
+        similarity=mean, log_mass=mass, potential=reg * (mass - 1.0 / reg), lay=lambda: share / texts
     )

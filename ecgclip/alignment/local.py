@@ -10,7 +10,7 @@ from ecgclip.models import LocalEncoded, LocalReadout
 
 from .batch import AlignmentBatch
 from .blocks import in_blocks
-from .coupling import COMPETITIVE, Coupling, Relaxation, couple, couple_sets
+from .coupling import COMPETITIVE, Coupling, Relaxation, TextScores, couple, couple_sets
 from .infonce import multi_positive
 from .measure import distinct
 from .reports import ReportTexts
@@ -106,7 +106,7 @@ def _couple_similarity(
     )
 
 
-def read_score(found: Coupling, readout: LocalReadout) -> Tensor:
+def read_score(found: TextScores, readout: LocalReadout) -> Tensor:
     """The score of each text that a readout asks for, in units of the similarity.
 
     Raises:
@@ -196,7 +196,7 @@ def report_scores(
         if readout.plan not in COMPETITIVE:
             found = _couple_similarity(similarity, mask[rows], readout, iterations, None)
             return read_score(found, readout) @ _averages(says, similarity)
-        found = couple_sets(
+        each = couple_sets(
             similarity,
             mask[rows],
             says,
@@ -208,7 +208,7 @@ def report_scores(
             iterations=iterations if readout.plan == "transport" else 0,
         )
         which, text = says.nonzero(as_tuple=True)
-        scores = read_score(found, readout) * _averages(says, similarity)[text, which]
+        scores = read_score(each, readout) * _averages(says, similarity)[text, which]
         return scores.new_zeros(len(scores), len(says)).index_add(1, which, scores)
 
     if own is not None:
