@@ -2,10 +2,12 @@
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from ecgclip.errors import ECGClipError
+from ecgclip.studies.readme_tables import keep_tables
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
@@ -138,17 +140,6 @@ def blocks() -> dict[str, list[str]]:
     return {"explored": explored(), "confirmed": confirmed()}
 
 
-def written(text: str) -> str:
-    """README's text with its tables made from the JSON files."""
-    for name, lines in blocks().items():
-        pattern = re.compile(rf"(<!-- table:{name} -->\n).*?(\n<!-- /table:{name} -->)", re.S)
-        if not pattern.search(text):
-            sys.exit(f"{README}: marker table:{name} is absent")
-        body = "\n".join(lines)
-        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
-    return text
-
-
 def main() -> None:
     global HERE, README
     parser = argparse.ArgumentParser(description=__doc__)
@@ -158,12 +149,10 @@ def main() -> None:
     )
     args = parser.parse_args()
     HERE, README = args.folder, args.folder / "README.md"
-    old = README.read_text(encoding="utf-8")
-    new = written(old)
-    if args.check and new != old:
-        sys.exit(f"{README}: its tables are not those of {HERE / 'results'}: run {Path(__file__).name}")
-    if not args.check:
-        README.write_text(new, encoding="utf-8")
+    try:
+        keep_tables(README, blocks(), check=args.check)
+    except ECGClipError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ python benchmarks/localisation/tables.py [--check]
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
+
+from ecgclip.errors import ECGClipError
+from ecgclip.studies.readme_tables import keep_tables
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
@@ -56,27 +58,14 @@ def table(study: str) -> list[str]:
     return lines
 
 
-def written(text: str) -> str:
-    """README's text with its tables made from the JSON files."""
-    for study in STUDIES:
-        pattern = re.compile(rf"(<!-- table:{study} -->\n).*?(<!-- /table:{study} -->)", re.S)
-        if not pattern.search(text):
-            sys.exit(f"{README}: marker table:{study} is absent")
-        body = "\n".join(table(study)) + "\n"
-        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
-    return text
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail where README differs")
     args = parser.parse_args()
-    old = README.read_text(encoding="utf-8")
-    new = written(old)
-    if args.check and new != old:
-        sys.exit(f"{README}: its tables are not those of {HERE / 'results'}: run {Path(__file__).name}")
-    if not args.check:
-        README.write_text(new, encoding="utf-8")
+    try:
+        keep_tables(README, {study: table(study) for study in STUDIES}, check=args.check)
+    except ECGClipError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

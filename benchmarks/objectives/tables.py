@@ -2,11 +2,13 @@
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from ecgclip.errors import ECGClipError
+from ecgclip.studies.readme_tables import keep_tables
 
 HERE = Path(__file__).parent
 SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
@@ -71,17 +73,10 @@ def main() -> None:
         "--folder", type=Path, default=HERE, help="another folder with README.md and results/"
     )
     args = parser.parse_args()
-    readme = args.folder / "README.md"
-    old = readme.read_text(encoding="utf-8")
-    pattern = re.compile(r"(<!-- table:objectives -->\n).*?(\n<!-- /table:objectives -->)", re.S)
-    if not pattern.search(old):
-        sys.exit(f"{readme}: marker table:objectives is absent")
-    body = "\n".join(table(args.folder))
-    new = pattern.sub(lambda match: match[1] + body + match[2], old)
-    if args.check and new != old:
-        sys.exit(f"{readme}: its table is not that of {args.folder / 'results'}: run {Path(__file__).name}")
-    if not args.check:
-        readme.write_text(new, encoding="utf-8")
+    try:
+        keep_tables(args.folder / "README.md", {"objectives": table(args.folder)}, check=args.check)
+    except ECGClipError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+from ecgclip.errors import ECGClipError
+from ecgclip.studies.readme_tables import keep_tables
+
 HERE = Path(__file__).parent
 SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
-BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
 
 
 def measure(run: str, store: str, out: Path) -> None:
@@ -44,7 +46,7 @@ def measure(run: str, store: str, out: Path) -> None:
     print(table.round(3).to_string())
 
 
-def rendered() -> str:
+def rendered() -> list[str]:
     """The README's table, one line a kind: means over the results files, and the range of the mean."""
     files = sorted((HERE / "results").glob("*.json"))
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
@@ -60,7 +62,7 @@ def rendered() -> str:
             cells[5] += " (" + ", ".join(f"{row['low']:+.3f} to {row['high']:+.3f}" for row in rows) + ")"
         note = f"; {rows[0]['fallbacks']} labels have none" if rows[0]["fallbacks"] else ""
         lines.append(f"| `{kind}`: {says}{note} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return lines
 
 
 def _mean(rows: list[dict[str, float]], name: str) -> str:
@@ -80,13 +82,10 @@ def main() -> int:
             parser.error("give RUN, STORE and --out")
         measure(args.run, args.store, args.out)
         return 0
-    readme = HERE / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
-    made = text[:before] + "\n" + rendered() + "\n" + text[after:]
-    if args.check:
-        return int(made != text)
-    readme.write_text(made, encoding="utf-8")
+    try:
+        keep_tables(HERE / "README.md", {"phrase_kinds": rendered()}, check=args.check)
+    except ECGClipError as error:
+        sys.exit(str(error))
     return 0
 
 
