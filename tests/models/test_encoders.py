@@ -194,3 +194,25 @@ def test_masked_norm_is_the_norm_of_what_is_there():
     wide = norm(torch.nn.functional.pad(x, (0, 20)), mask)[..., :40]
     torch.testing.assert_close(wide, norm(x, None), atol=1e-5, rtol=0)
     assert torch.isfinite(norm(torch.zeros(2, 6, 1, 40), torch.zeros(2, 40, dtype=torch.bool))).all()
+
+
+def embedded(model, noise, beats, keys=None):
+    with torch.inference_mode():
+        return model.embed_signal(collate([noise(1000, beats=beats)], 100.0), keys)[0]
+
+
+def test_the_whole_embedding_sees_beats_only_where_the_branch_feeds_it(build, noise):
+    early, late = (1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 2.5, 4.0)
+    fed = build(local={"width": 32, "feeds_global": True})
+    assert not torch.allclose(embedded(fed, noise, early), embedded(fed, noise, late), atol=1e-4)
+    apart = build(local={"width": 32})
+    torch.testing.assert_close(embedded(apart, noise, early), embedded(apart, noise, late))
+
+
+def test_a_fed_embedding_is_the_same_whether_or_not_a_term_asks_for_beats(build, noise):
+    fed = build(local={"width": 32, "feeds_global": True})
+    batch = collate([noise(1000, beats=(1.0, 2.0, 2.5, 4.0))], 100.0)
+    with torch.inference_mode():
+        asked, unasked = (fed.signal_views(batch, local=local) for local in (True, False))
+    torch.testing.assert_close(asked.z, unasked.z, atol=0, rtol=0)
+    assert unasked.local is None

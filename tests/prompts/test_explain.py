@@ -1,5 +1,8 @@
 """An explanation is the plan that the loss used, in seconds of the recording."""
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +26,6 @@ def record(simulated):
 @pytest.fixture(scope="module")
 def two_scales(tiny_model):
     """A model whose local branch gives moments too; untrained."""
-    from dataclasses import replace
 
     torch.manual_seed(0)
     config = replace(tiny_model.config, local={**tiny_model.config.local, "tokens": True})
@@ -149,7 +151,6 @@ def test_it_can_be_explained_by_a_recording_of_any_form(tiny_model, record):
 @pytest.fixture(scope="module")
 def knowing(two_scales):
     """The same model with findings that it knows."""
-    from dataclasses import replace
 
     known = {
         "sinus rhythm": 9,
@@ -199,7 +200,6 @@ def test_two_wordings_of_one_finding_compete_as_one(two_scales, record):
 
 
 def test_a_model_that_knows_no_findings_has_no_bank(two_scales, record):
-    from dataclasses import replace
 
     bare = ECGTextModel(replace(two_scales.config, familiar={}, bank=()), two_scales.preprocessor).eval()
     assert explain(bare, record, PHRASES, plan="transport").text_measure == "phrases"
@@ -227,7 +227,6 @@ def test_where_the_mass_is():
 
 
 def test_tokens_of_single_leads_say_which(tiny_model, record):
-    from dataclasses import replace
 
     config = replace(tiny_model.config, local={**tiny_model.config.local, "tokens": True, "leads": "each"})
     model = ECGTextModel(config, tiny_model.preprocessor).eval()
@@ -240,3 +239,10 @@ def test_tokens_of_single_leads_say_which(tiny_model, record):
     assert sum(shares) == pytest.approx(1.0, abs=1e-5)
     assert sum(share for _, share in found.places(0, 1.0)) == pytest.approx(1.0, abs=1e-5)
     assert explain(model, record, PHRASES, scale="beat").token_leads is None
+
+
+def test_beats_that_no_local_term_taught_explain_nothing(tiny_model, record):
+    untaught = copy(tiny_model)
+    untaught.config = replace(tiny_model.config, readouts=(), weights=(1.0,), spreads=(0.1,))
+    with pytest.raises(DataError, match="never aligned with statements"):
+        explain(untaught, record, PHRASES)
