@@ -20,7 +20,7 @@ from .twin import twin_encoder
 __all__ = ["Features", "Fit", "Setting", "probe_rows"]
 
 Features = npt.NDArray[np.floating]
-Fit = Callable[[Features, npt.NDArray[np.int8], tuple[str, ...]], ProbeResult]
+Fit = Callable[..., ProbeResult]  # takes what `linear_probe` takes, its own settings already given
 Setting = dict[str, str | int | float | bool]
 
 _ABSENT = "no positive, or no negative, among the drawn records"
@@ -47,7 +47,7 @@ def probe_rows(
     Args:
         bench: what is measured.
         ledger: takes the rows.
-        fit: the probe, given features, targets and codes of the whole store.
+        fit: the probe with its own settings, such as the shares of patients.
         setting_of: what the draws of a group have in common.
         wanted: those settings, all of them.
     """
@@ -83,7 +83,18 @@ def _fit(
 ) -> list[Scored]:
     """Fit the probe for one label set and add its rows."""
     label_set, targets = bench.targets(labels, "all")
-    found = fit(source.features(), targets, label_set.codes)
+    table = bench.table("all")
+    found = fit(
+        source.features(),
+        targets,
+        table["patient_id"].to_numpy(),
+        table["split"].to_numpy(),
+        codes=label_set.codes,
+        test=bench.split,
+        draws=bench.probe_draws,
+        seed=bench.seed,
+        minimum=bench.minimum,
+    )
     parts = []
     for draw in found.draws:
         notes = [LeftOut(what=code, why=_ABSENT) for code in draw.absent]
