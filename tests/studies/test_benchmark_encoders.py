@@ -50,10 +50,13 @@ def test_a_torchscript_file_is_measured_end_to_end(halved, spread_file, tmp_path
     monkeypatch.chdir(tmp_path)
     told = []
     options = Options(fs=250, minimum=3, draws=50, probe_draws=1)
-    paths = benchmark(
-        spread_file, halved, protocols=["linear_probe", "zero_shot"], options=options, report=told.append
-    )
-    probe, zero = (read_results(path) for path in paths)
+    protocols = ["linear_probe", "few_shot", "zero_shot"]
+    paths = benchmark(spread_file, halved, protocols=protocols, options=options, report=told.append)
+    found = {each.protocol: each for each in map(read_results, paths)}
+    probe, few, zero = (found[name] for name in protocols)
+    by_shots = {row.setting["shots"]: row.figure for row in few.rows if row.name == "model"}
+    assert set(by_shots) == {1, 4, 16}
+    assert by_shots[16] > 0.9
     full = next(row for row in probe.rows if row.setting == {"fraction": 1.0} and row.name == "model")
     assert full.labels == "own"
     assert full.figure > 0.9
