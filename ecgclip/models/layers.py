@@ -1,5 +1,7 @@
 """Layers that respect masks and do not depend on how a batch was split."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -91,14 +93,49 @@ class MaskedNorm(nn.Module):
             normed: Tensor = self.batch(x) * self.weight[:, None, None] + self.bias[:, None, None]
             return normed
         # x is zero where masked, so sums need no mask; the caller masks the result after its activation
-        times = x.shape[3] if mask is None else mask.sum(1).clamp(min=1).to(torch.float32)
-        count = times * x.shape[1]
-        mean = x.sum(dim=(1, 2, 3), dtype=torch.float32) / count
-        square = torch.linalg.vector_norm(x, dim=(1, 2, 3), dtype=torch.float32).square() / count
+        wide = torch.promote_types(x.dtype, torch.float32)
+        if mask is None:
+            count = torch.full((len(x),), x.shape[1] * x.shape[3], dtype=wide, device=x.device)
+        else:
+            count = (mask.sum(1).clamp(min=1) * x.shape[1]).to(wide)
+        result: Tensor = _GroupNorm.apply(x, self.weight, self.bias, count)
+        return result
+
+
+class _GroupNorm(torch.autograd.Function):
+    """Norm of whole recordings by sums over what is present, without a float32 copy of half-precision input.
+
+    With ``m = sum x / n``, ``r = (sum x^2 / n - m^2 + eps)^-1/2`` and ``y = r w (x - m) + b``, the gradient is
+    ``r w dy + (2 dq x + dm) / n``, where ``dq`` and ``dm`` are those of the mean square and of ``m``.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, count: Tensor) -> Tensor:
+        mean = x.sum(dim=(1, 2, 3), dtype=count.dtype) / count
+        square = torch.linalg.vector_norm(x, dim=(1, 2, 3), dtype=count.dtype).square() / count
         rate = torch.rsqrt((square - mean.square()).clamp(min=0.0) + 1e-5)
-        gain = rate[:, None] * self.weight
-        shift = self.bias - mean[:, None] * gain
-        return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, gain[:, :, None, None].to(x.dtype))
+        gain = rate[:, None] * weight
+        shift = bias - mean[:, None] * gain
+        ctx.save_for_backward(x, weight, count, mean, rate)
+        return torch.addcmul(_wide(shift, x), x, _wide(gain, x))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, count, mean, rate = ctx.saved_tensors
+        along = grads[0].sum(dim=(2, 3), dtype=count.dtype)
+        with_x = (grads[0] * x).sum(dim=(2, 3), dtype=count.dtype)
+        by_gain = with_x - mean[:, None] * along
+        of_square = -0.5 * rate**3 * (by_gain * weight).sum(1)
+        of_mean = -(rate[:, None] * weight * along).sum(1) - 2.0 * mean * of_square
+        rest = torch.addcmul(
+            _wide((of_mean / count)[:, None], x), x, _wide((2.0 * of_square / count)[:, None], x)
+        )
+        of_x = torch.addcmul(rest, grads[0], _wide(rate[:, None] * weight, x))
+        return of_x, (rate[:, None] * by_gain).sum(0), along.sum(0), None
+
+
+def _wide(per_channel: Tensor, x: Tensor) -> Tensor:
+    return per_channel[:, :, None, None].to(x.dtype)
 
 
 def as_rows(x: Tensor) -> Tensor:

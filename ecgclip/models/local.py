@@ -194,10 +194,16 @@ class LocalBranch(nn.Module):
         at = ((beats / self.frame_s).round().long()[:, :, None] + edges).flatten(1)
         frame = torch.arange(n_frames, device=frames.device)
         before = (frame < at[:, :, None]).view(batch, beats.shape[1], len(_EDGES), n_frames)
-        inside = (before[:, :, 1:] & ~before[:, :, :-1] & present[:, None, None, :]).to(frames.dtype)
-        share = inside / inside.sum(-1, keepdim=True).clamp(min=1.0)
-        mean = torch.bmm(share.flatten(1, 2), frames)
-        return mean.view(batch, beats.shape[1], (len(_EDGES) - 1) * width)
+        inside = before[:, :, 1:] & ~before[:, :, :-1]
+        total = torch.bmm(
+            inside.flatten(1, 2).to(frames.dtype), frames * present[:, :, None].to(frames.dtype)
+        )
+        seen = (
+            F.pad(present.cumsum(1), (1, 0)).gather(1, at.clamp(0, n_frames)).view(*beats.shape, len(_EDGES))
+        )
+        count = (seen[:, :, 1:] - seen[:, :, :-1]).clamp(min=1).to(total.dtype)
+        mean = total.view(batch, beats.shape[1], len(_EDGES) - 1, width) / count[..., None]
+        return mean.flatten(2)
 
 
 def _conv(layer: nn.Conv1d, x: Tensor) -> Tensor:

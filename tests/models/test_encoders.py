@@ -196,6 +196,20 @@ def test_masked_norm_is_the_norm_of_what_is_there():
     assert torch.isfinite(norm(torch.zeros(2, 6, 1, 40), torch.zeros(2, 40, dtype=torch.bool))).all()
 
 
+def test_gradients_of_the_masked_norm_are_those_of_its_formula():
+    torch.manual_seed(0)
+    norm = MaskedNorm(3).double()
+    mask = torch.arange(7) < torch.tensor([[7], [4]])
+    x = (torch.randn(2, 3, 1, 7, dtype=torch.float64) * mask[:, None, None, :]).requires_grad_()
+    weight, bias = torch.randn(2, 3, dtype=torch.float64).unbind()
+    parts = (x, weight.requires_grad_(), bias.requires_grad_())
+
+    def normed(x, weight, bias):
+        return torch.func.functional_call(norm, {"weight": weight, "bias": bias}, (x, mask))
+
+    assert torch.autograd.gradcheck(normed, parts)
+
+
 def embedded(model, noise, beats, keys=None):
     with torch.inference_mode():
         return model.embed_signal(collate([noise(1000, beats=beats)], 100.0), keys)[0]
