@@ -1,29 +1,29 @@
-"""Owns every term that pulls the two sides together, and the transport (``sinkhorn.py``) that they are made of."""
+"""Owns every term that pulls the two sides together, and the transport (``sinkhorn``) that they are made of."""
 
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "AlignmentBatch": "batch",
-    "Captioning": "captioning",
-    "Clouds": "clouds",
-    "COMPETITIVE": "coupling",
-    "couple": "coupling",
-    "Coupling": "coupling",
-    "distinct": "measure",
-    "InfoNCE": "infonce",
-    "LearnedBeats": "learned_beats",
+    "Captioning": "terms",
+    "Clouds": "terms",
+    "COMPETITIVE": "local",
+    "couple": "local",
+    "Coupling": "local",
+    "distinct": "local",
+    "InfoNCE": "terms",
+    "LearnedBeats": "terms",
     "local_coupling": "local",
     "local_scores": "local",
     "LocalAlignment": "local",
-    "Matching": "matching",
-    "multi_positive": "infonce",
+    "Matching": "terms",
+    "multi_positive": "terms",
     "Objective": "objective",
-    "PLANS": "coupling",
-    "SigmoidPairs": "sigmoid",
-    "SoftTargets": "soft_targets",
-    "StatementInfoNCE": "infonce",
+    "PLANS": "local",
+    "SigmoidPairs": "terms",
+    "SoftTargets": "terms",
+    "StatementInfoNCE": "terms",
     "Term": "objective",
-    "ViewInfoNCE": "views",
+    "ViewInfoNCE": "terms",
     "WeightedTerm": "objective",
 }
 
@@ -31,27 +31,27 @@ __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from .batch import AlignmentBatch as AlignmentBatch
-    from .captioning import Captioning as Captioning
-    from .clouds import Clouds as Clouds
-    from .coupling import COMPETITIVE as COMPETITIVE
-    from .coupling import PLANS as PLANS
-    from .coupling import Coupling as Coupling
-    from .coupling import couple as couple
-    from .infonce import InfoNCE as InfoNCE
-    from .infonce import StatementInfoNCE as StatementInfoNCE
-    from .infonce import multi_positive as multi_positive
-    from .learned_beats import LearnedBeats as LearnedBeats
+    from .local import COMPETITIVE as COMPETITIVE
+    from .local import PLANS as PLANS
+    from .local import Coupling as Coupling
     from .local import LocalAlignment as LocalAlignment
+    from .local import couple as couple
+    from .local import distinct as distinct
     from .local import local_coupling as local_coupling
     from .local import local_scores as local_scores
-    from .matching import Matching as Matching
-    from .measure import distinct as distinct
     from .objective import Objective as Objective
     from .objective import Term as Term
     from .objective import WeightedTerm as WeightedTerm
-    from .sigmoid import SigmoidPairs as SigmoidPairs
-    from .soft_targets import SoftTargets as SoftTargets
-    from .views import ViewInfoNCE as ViewInfoNCE
+    from .terms import Captioning as Captioning
+    from .terms import Clouds as Clouds
+    from .terms import InfoNCE as InfoNCE
+    from .terms import LearnedBeats as LearnedBeats
+    from .terms import Matching as Matching
+    from .terms import SigmoidPairs as SigmoidPairs
+    from .terms import SoftTargets as SoftTargets
+    from .terms import StatementInfoNCE as StatementInfoNCE
+    from .terms import ViewInfoNCE as ViewInfoNCE
+    from .terms import multi_positive as multi_positive
 
 
 def __getattr__(name: str) -> Any:

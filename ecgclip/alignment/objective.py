@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .attention import TokenTerm
 from .batch import AlignmentBatch
+from .terms import TokenTerm
 
 __all__ = ["Objective", "Term", "WeightedTerm"]
 

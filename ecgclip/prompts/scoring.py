@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecgclip.alignment import local_scores
-from ecgclip.alignment.coupling import COMPETITIVE
+from ecgclip.alignment import COMPETITIVE, local_scores
 from ecgclip.errors import UsageError
 from ecgclip.models import as_source, embed_windows, window_batches
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecgclip.alignment.measure import distinct
+from ecgclip.alignment import distinct
 from ecgclip.corpora import Store
 from ecgclip.evaluation import auroc, retrieval_table
 from ecgclip.models import ECGTextModel, LocalReadout, StorePart, embed_recordings, join_statements

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ecgclip.alignment import PLANS, couple
-from ecgclip.alignment.coupling import COMPETITIVE, Relaxation, couple_sets
+from ecgclip.alignment.local import COMPETITIVE
+from ecgclip.alignment.local.coupling import Relaxation, couple_sets
 from ecgclip.alignment.sinkhorn import sinkhorn
 from ecgclip.errors import UsageError
 

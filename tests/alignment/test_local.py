@@ -9,9 +9,10 @@ from torch.nn import functional as F
 
 from ecgclip.alignment import AlignmentBatch, LocalAlignment, couple, local_scores
 from ecgclip.alignment.blocks import in_blocks
-from ecgclip.alignment.local import local_coupling, report_scores
-from ecgclip.alignment.measure import distinct, distinct_within
-from ecgclip.alignment.reports import ReportTexts
+from ecgclip.alignment.local import distinct, local_coupling
+from ecgclip.alignment.local.measure import distinct_within
+from ecgclip.alignment.local.reports import ReportTexts
+from ecgclip.alignment.local.term import report_scores
 from ecgclip.errors import UsageError
 from ecgclip.models import LocalEncoded, LocalReadout
 

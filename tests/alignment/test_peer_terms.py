@@ -20,8 +20,8 @@ from ecgclip.alignment import (
     ViewInfoNCE,
     WeightedTerm,
 )
-from ecgclip.alignment.matching import hard_pairs
-from ecgclip.alignment.sigmoid import statement_overlap
+from ecgclip.alignment.terms.matching import hard_pairs
+from ecgclip.alignment.terms.sigmoid import statement_overlap
 from ecgclip.errors import UsageError
 
 N, M, DIM = 6, 5, 16
@@ -254,7 +254,7 @@ def test_padding_does_not_matter(make, name):
 def test_a_bound_on_memory_changes_no_gradient(make, name, bound, monkeypatch):
     term, batch = build(name), make()
     loss, whole = gradients(term, batch)
-    monkeypatch.setattr(f"ecgclip.alignment.{name}.{bound}", 2 if bound == "_ROWS" else 7)
+    monkeypatch.setattr(f"ecgclip.alignment.terms.{name}.{bound}", 2 if bound == "_ROWS" else 7)
     again, parts = gradients(term, batch)
     torch.testing.assert_close(again, loss)
     for key in whole:

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .batch import AlignmentBatch
-from .sinkhorn import sinkhorn
+from ecgclip.alignment.batch import AlignmentBatch
+from ecgclip.alignment.sinkhorn import sinkhorn
 
 __all__ = ["SoftTargets"]
 

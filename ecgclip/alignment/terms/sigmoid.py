@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecgclip.alignment.batch import AlignmentBatch
 from ecgclip.errors import unknown_name
-
-from .batch import AlignmentBatch
 
 __all__ = ["TARGETS", "SigmoidPairs", "statement_overlap"]
 

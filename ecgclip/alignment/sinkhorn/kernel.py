@@ -20,8 +20,8 @@ import math
 import torch
 from torch import Tensor
 
-from .sinkhorn_gradient import marginal_penalty, schur, solve_schur
-from .sinkhorn_problem import Problem
+from .gradient import marginal_penalty, schur, solve_schur
+from .problem import Problem
 
 __all__ = ["KernelDomain"]
 

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .sinkhorn_problem import Problem
-from .sinkhorn_scaling import log_weights, potential, sweeps
+from .problem import Problem
+from .scaling import log_weights, potential, sweeps
 
 __all__ = ["attach_plan", "attach_value", "marginal_penalty", "schur", "solve_schur", "unrolled"]
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecgclip.alignment.batch import AlignmentBatch
+from ecgclip.alignment.blocks import in_blocks
 from ecgclip.errors import UsageError
 
 from .attention import Attention, TokenTerm
-from .batch import AlignmentBatch
-from .blocks import in_blocks
 from .infonce import multi_positive
 from .sigmoid import statement_overlap
 

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ecgclip.alignment.sinkhorn import Measures, kernel_of, token_weights
 from ecgclip.errors import unknown_name
-
-from .sinkhorn_prices import Measures, kernel_of, token_weights
 
 __all__ = ["COMPETITIVE", "PLANS", "Coupling", "Relaxation", "TextScores", "couple", "couple_sets"]
 

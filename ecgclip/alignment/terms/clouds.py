@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from .batch import AlignmentBatch
-from .sinkhorn import sinkhorn_divergence
+from ecgclip.alignment.batch import AlignmentBatch
+from ecgclip.alignment.sinkhorn import sinkhorn_divergence
 
 __all__ = ["Clouds"]
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ecgclip.alignment.batch import AlignmentBatch
+from ecgclip.alignment.blocks import in_blocks
+from ecgclip.alignment.terms import multi_positive
 from ecgclip.errors import UsageError, unknown_name
 from ecgclip.models import LocalEncoded, LocalReadout
 
-from .batch import AlignmentBatch
-from .blocks import in_blocks
 from .coupling import COMPETITIVE, Coupling, Relaxation, TextScores, couple, couple_sets
-from .infonce import multi_positive
 from .measure import distinct
 from .reports import ReportTexts
 

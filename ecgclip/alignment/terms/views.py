@@ -5,9 +5,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ecgclip.alignment.batch import AlignmentBatch
 from ecgclip.errors import UsageError
 
-from .batch import AlignmentBatch
 from .infonce import multi_positive
 
 __all__ = ["ViewInfoNCE"]

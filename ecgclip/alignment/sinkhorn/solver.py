@@ -17,7 +17,7 @@ and Sinkhorn's iteration sets each potential to its optimum given the other (Cut
 
 From here on everything is in units of ``reg``: M = C / reg, F = f / reg, G = g / reg.
 
-Each problem runs in the kernel domain (`sinkhorn_kernel`): there an iteration is two products of a matrix with a
+Each problem runs in the kernel domain (`kernel`): there an iteration is two products of a matrix with a
 vector, and after every few of them a Newton step finds the fixed point that plain iterations approach slowly where
 ``reg`` is small. Iterations that leave floating range there are taken again in the log domain, as written above.
 """
@@ -32,10 +32,10 @@ from torch import Tensor
 
 from ecgclip.errors import UsageError, unknown_name
 
-from .sinkhorn_gradient import attach_plan, attach_value, unrolled
-from .sinkhorn_kernel import KernelDomain
-from .sinkhorn_problem import Problem, Relaxation, SinkhornWarning, pose, warn_unconverged
-from .sinkhorn_scaling import log_weights, potential, sweeps
+from .gradient import attach_plan, attach_value, unrolled
+from .kernel import KernelDomain
+from .problem import Problem, Relaxation, SinkhornWarning, pose, warn_unconverged
+from .scaling import log_weights, potential, sweeps
 
 __all__ = ["SinkhornResult", "SinkhornWarning", "sinkhorn", "sinkhorn_divergence"]
 

@@ -5,9 +5,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from ecgclip.alignment.batch import AlignmentBatch
 from ecgclip.errors import unknown_name
-
-from .batch import AlignmentBatch
 
 POSITIVES = ("identical", "entailed")
 

@@ -1,0 +1,18 @@
+"""The local term: moments or beats of a recording shared out among the texts that compete for them."""
+
+from .coupling import COMPETITIVE, PLANS, Coupling, couple
+from .measure import distinct
+from .term import MODES, READ_ITERATIONS, LocalAlignment, local_coupling, local_scores
+
+__all__ = [
+    "COMPETITIVE",
+    "MODES",
+    "PLANS",
+    "READ_ITERATIONS",
+    "Coupling",
+    "LocalAlignment",
+    "couple",
+    "distinct",
+    "local_coupling",
+    "local_scores",
+]

@@ -1,0 +1,14 @@
+"""Entropic optimal transport: the solver, its derivatives, and the prices of many small problems at once."""
+
+from .prices import Measures, kernel_of, token_weights
+from .solver import SinkhornResult, SinkhornWarning, sinkhorn, sinkhorn_divergence
+
+__all__ = [
+    "Measures",
+    "SinkhornResult",
+    "SinkhornWarning",
+    "kernel_of",
+    "sinkhorn",
+    "sinkhorn_divergence",
+    "token_weights",
+]
