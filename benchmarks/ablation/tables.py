@@ -22,13 +22,14 @@ COLUMNS = {
     "PAC": "PAC",
     "leads": "lead groups",
     "localisation": "on the beat",
+    "competing": "two findings",
     "probe-1": "probe 1 %",
     "probe-10": "probe 10 %",
     "ecg to text recall@10": "recall@10",
     "seconds:records_per_second": "records/s",
 }
 FORMATS = {"localisation": "{:.1f}", "seconds:records_per_second": "{:.0f}"}
-MEASURES = ("macro", "beat", "leads", "localisation", "probe-1", "probe-10")
+MEASURES = ("macro", "beat", "leads", "localisation", "competing", "probe-1", "probe-10")
 NOT_YET = ["*Not run yet.*"]
 
 

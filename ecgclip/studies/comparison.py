@@ -74,6 +74,7 @@ class Measure:
     Attributes:
         title: in tables.
         table: ``scores`` (zero-shot), ``probe``, or ``localisation`` (a value a recording, averaged).
+        study: rows of the localisation table that count.
         sets: label sets.
         labels: of these sets; all when empty.
         fraction: share of training patients of a probe.
@@ -86,6 +87,7 @@ class Measure:
     labels: tuple[str, ...] = ()
     fraction: float | None = None
     minimum: int = MINIMUM
+    study: str | None = None
 
     def read(self, rotation: Rotation) -> "pd.DataFrame":
         """The scores of a rotation that this measure is made of."""
@@ -114,7 +116,12 @@ MEASURES: Mapping[str, Measure] = {
         FINDING_MINIMUM,
     ),
     "PVC": Measure("PVC", "scores", ("ptbxl-form",), ("PVC",), None, FINDING_MINIMUM),
-    "localisation": Measure("mass of PVC on the premature beats over their share of time", "localisation"),
+    "localisation": Measure(
+        "mass of PVC on the premature beats over their share of time", "localisation", study="real"
+    ),
+    "competing": Measure(
+        "PVC and PAC asked at once, each more on its own beat", "localisation", study="competing"
+    ),
     "probe-1": Measure("linear probe, 1 % of the training patients", "probe", fraction=0.01),
     "probe-10": Measure("linear probe, 10 % of the training patients", "probe", fraction=0.1),
 }
@@ -249,9 +256,9 @@ def compare_family(
         raise unknown_name("measure", measure, MEASURES)
     asked = MEASURES[measure]
     rows = []
-    if asked.table == "localisation":
+    if asked.study is not None:
         for name, other in against.items():
-            rows.append(mean_difference(name, formulation, other, draws=draws, seed=seed))
+            rows.append(mean_difference(name, formulation, other, asked.study, draws=draws, seed=seed))
         return _with_holm(rows)
     mine = asked.read(formulation)
     for name, other in against.items():

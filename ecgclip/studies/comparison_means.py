@@ -1,5 +1,7 @@
 """Differences of a mean over recordings, such as the localisation ratio: patients resampled within test folds."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ecgclip.errors import DataError
@@ -8,23 +10,29 @@ from ecgclip.evaluation.bootstrap import patient_weights, percentiles
 from .comparison_scores import Difference
 from .rotation_kept import Rotation
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["mean_difference"]
 
 
-def mean_difference(name: str, a: Rotation, b: Rotation, *, draws: int = 1000, seed: int = 0) -> Difference:
+def mean_difference(
+    name: str, a: Rotation, b: Rotation, study: str, *, draws: int = 1000, seed: int = 0
+) -> Difference:
     """Mean ``value`` of A's recordings minus that of B's, over all folds at once: the value has one scale.
 
     Args:
         name: of the difference.
         a: the side that positive differences speak for.
         b: the other, with the same recordings.
+        study: rows of the localisation table, ``real`` or ``competing``.
         draws: of patients, within folds.
         seed: of the draws.
 
     Raises:
         DataError: one of the two points at no moments, or they hold other recordings.
     """
-    one, two = (each.scores("localisation").set_index(["fold", "record"]).sort_index() for each in (a, b))
+    one, two = (_values(each, study) for each in (a, b))
     for rotation, table in ((a, one), (b, two)):
         if table.empty:
             raise DataError(f"{rotation.name}: points at no moments, so it has no localisation to compare")
@@ -53,3 +61,9 @@ def mean_difference(name: str, a: Rotation, b: Rotation, *, draws: int = 1000, s
         labels=0,
         skipped=0,
     )
+
+
+def _values(rotation: Rotation, study: str) -> "pd.DataFrame":
+    table = rotation.scores("localisation")
+    kept: pd.DataFrame = table[table["study"] == study].set_index(["fold", "record"]).sort_index()
+    return kept

@@ -130,12 +130,26 @@ def planted_simulated(
 
 
 def planted_in_real(
-    store: "Store", folds: Iterable[int], kinds: Sequence[str], *, n: int = 150, seed: int = 0
+    store: "Store",
+    folds: Iterable[int],
+    kinds: Sequence[str],
+    *,
+    n: int = 150,
+    seed: int = 0,
+    fewer: bool = False,
 ) -> Iterator[Case]:
     """Real recordings in regular sinus rhythm without ectopy, with planted beats; in a seeded order.
 
+    Args:
+        store: prepared PTB-XL.
+        folds: that the recordings are of.
+        kinds: ``PVC``, ``PAC`` or both.
+        n: cases.
+        seed: of the order and the planting.
+        fewer: give what there is where that is less.
+
     Raises:
-        DataError: fewer than ``n`` recordings can take the beats.
+        DataError: fewer than ``n`` recordings can take the beats, and not ``fewer``.
     """
     rows = [int(row) for row in store.indices(folds=folds)]
     table = store.table
@@ -151,6 +165,8 @@ def planted_in_real(
         given += 1
         if given == n:
             return
+    if fewer:
+        return
     raise DataError(
         f"store {store.path}: beats can be planted in {given} recordings of folds {sorted(folds)}, "
         f"expected {n}: ask for fewer or for more folds"

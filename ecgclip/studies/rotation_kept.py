@@ -129,6 +129,7 @@ def _short(record: Mapping[str, Any]) -> dict[str, Any]:
         found[group] = float(np.mean(values)) if values else None
         found |= {code: row["auroc"] if row["counted"] else None for code, row in rows.items()}
     found["localisation"] = record["localisation"]["ratio"]
+    found["competing"] = record["localisation"]["competing"]
     for fraction, row in record["probe"].items():
         percent = f"{100 * float(fraction):g}"
         found[f"probe-{percent}"] = row["mean"]

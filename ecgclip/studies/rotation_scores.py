@@ -1,6 +1,7 @@
 """What one finished model is measured by on one test fold: scores, probes and retrieval, kept record by record."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ MINIMUM = 10  # positives and negatives that a label needs in a fold to count in
 FINDING_MINIMUM = 5  # the same for the findings that are asked for by name, which are rarer
 FRACTIONS = (0.01, 0.1)
 _DRAWS = 3
+_PLANTED = 80  # recordings of a fold in which beats are planted
 _KEYS = ["record", "patient", "fold", "labels"]
 
 Rows = npt.NDArray[np.int64]
@@ -51,7 +53,7 @@ def protocol(sets: Sequence[str] = SETS) -> dict[str, Any]:
     from ecgclip.prompts import PromptBank
 
     return {
-        "version": 1,
+        "version": 2,
         "banks": {name: PromptBank.load(name).hash for name in sets},
         "minimum": MINIMUM,
         "finding_minimum": FINDING_MINIMUM,
@@ -220,40 +222,51 @@ def retrieval_figures(model: "ECGTextModel", store: "Store", rows: Rows) -> dict
 
 
 def localisation_scores(model: "ECGTextModel", store: "Store", fold: int) -> pd.DataFrame:
-    """How much more of the mass of PVC lies on premature beats than their share of time would have.
+    """Where the masses of premature beats lie, the model read out with the coupling and temperature of its training.
 
-    Recordings whose report names a PVC and that have one to four premature beats, the model read out with the
-    coupling and temperature that it was trained with; empty for a model that points at no moments.
+    Study ``real``: recordings whose report names a PVC and that have one to four premature beats; ``value`` is the
+    share of the mass of PVC on them over their share of time. Study ``competing``: a PVC and a premature atrial
+    beat planted in recordings of a regular sinus rhythm, both findings and a dustbin asked for at once; ``value``
+    is 1 where the mass of each is larger on its own beat than on the other's.
 
     Returns:
-        ``record``, ``patient``, ``fold``, ``value`` (the ratio), ``share`` (of the mass), ``possible`` (the ratio
-        of a perfect pointer).
+        ``study``, ``record``, ``patient``, ``fold``, ``value``, and for ``real`` ``share`` (of the mass) and
+        ``possible`` (the ratio of a perfect pointer); empty for a model that points at no moments.
     """
-    from .localisation import readings_of, real_cases, real_rows
+    from . import localisation as study
 
-    rows = []
+    frames = []
     if model.config.readouts:
-        rows = real_rows(model, real_cases(store, [fold]), readings_of(model)[:1])
-    named = {
-        "case": "record",
-        "patient": "patient",
-        "ratio": "value",
-        "share": "share",
-        "possible": "possible",
-    }
-    table: pd.DataFrame = pd.DataFrame(rows, columns=list(named)).rename(columns=named)
-    placed: pd.DataFrame = table.assign(fold=np.int16(fold))
+        own = study.readings_of(model)[0]
+        asked = replace(own, measure="phrases")
+        found = study.real_rows(model, study.real_cases(store, [fold]), [own])
+        frames.append(pd.DataFrame(found).assign(study="real").rename(columns={"ratio": "value"}))
+        cases = study.planted_in_real(store, [fold], ["PVC", "PAC"], n=_PLANTED, seed=fold, fewer=True)
+        found = study.two_finding_rows(model, cases, [asked])
+        frames.append(pd.DataFrame(found).assign(study="competing").rename(columns={"both": "value"}))
+    columns = ["study", "case", "patient", "value", "share", "possible"]
+    table = pd.concat([each.reindex(columns=columns) for each in frames]) if frames else None
+    kept: pd.DataFrame = pd.DataFrame(columns=columns) if table is None else table
+    kept = kept.rename(columns={"case": "record"}).astype({"value": np.float64})
+    placed: pd.DataFrame = kept.assign(fold=np.int16(fold)).reset_index(drop=True)
     return placed
 
 
 def localisation_figures(scores: pd.DataFrame) -> dict[str, float | int | None]:
-    """Mean ratio and share, and over how many recordings."""
+    """Mean ratio and share on the real premature beats, share of the planted pairs that is right, and of how many."""
+    real, competing = (scores[scores["study"] == name] for name in ("real", "competing"))
     return {
-        "n": len(scores),
-        "ratio": float(scores["value"].mean()) if len(scores) else None,
-        "share": float(scores["share"].mean()) if len(scores) else None,
-        "possible": float(scores["possible"].mean()) if len(scores) else None,
+        "n": len(real),
+        "ratio": _mean(real["value"]),
+        "share": _mean(real["share"]),
+        "possible": _mean(real["possible"]),
+        "planted": len(competing),
+        "competing": _mean(competing["value"]),
     }
+
+
+def _mean(values: "pd.Series[float]") -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def outside_figures(model: "ECGTextModel", data: Path) -> dict[str, Any]:

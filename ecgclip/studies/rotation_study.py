@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SHOWN", "confirm", "explore"]
 
-SHOWN = ("macro", "beat", "leads", "localisation", "probe-1", "probe-10")
+SHOWN = ("macro", "beat", "leads", "localisation", "competing", "probe-1", "probe-10")
 """The measures whose differences an exploring phase computes."""
 
 

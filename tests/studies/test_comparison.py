@@ -265,7 +265,7 @@ def test_a_mean_over_recordings_is_paired_too(tmp_path):
         for fold, cell in made[name].cells.items():
             rows = base[base["fold"] == fold]
             value = np.arange(len(rows)) * 0.1 + shift + rng.normal(scale=0.1, size=len(rows))
-            rows[["record", "patient", "fold"]].assign(value=value).to_parquet(
+            rows[["record", "patient", "fold"]].assign(value=value, study="real").to_parquet(
                 cell.folder / "localisation.parquet"
             )
     row = compare_family(made["ours"], {"other": made["other"]}, "localisation", draws=200)[0]
@@ -284,3 +284,19 @@ def test_measures_name_what_is_there():
         assert set(measure.sets) <= set(SETS)
         assert measure.table in ("scores", "probe", "localisation")
         assert (measure.table == "probe") == (measure.fraction is not None)
+
+
+def test_each_study_of_localisation_is_compared_by_its_own_rows(tmp_path):
+    base = long_scores(np.random.default_rng(0), n=20, labels=("A",))
+    made = {}
+    for name, right in (("ours", 1.0), ("other", 0.5)):
+        made[name] = write_rotation(tmp_path, name, base)
+        for fold, cell in made[name].cells.items():
+            rows = base.loc[base["fold"] == fold, ["record", "patient", "fold"]]
+            both = [rows.assign(value=5.0, study="real"), rows.assign(value=right, study="competing")]
+            pd.concat(both).to_parquet(cell.folder / "localisation.parquet")
+    found = {
+        measure: compare_family(made["ours"], {"other": made["other"]}, measure, draws=50)[0].difference
+        for measure in ("localisation", "competing")
+    }
+    assert found == {"localisation": 0.0, "competing": 0.5}
