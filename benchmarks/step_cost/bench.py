@@ -28,8 +28,7 @@ from ecgclip.training.assembly import (
     build_parts,
     build_store,
 )
-from ecgclip.training.loop import Loop
-from ecgclip.training.memory import keep_freed_memory
+from ecgclip.training.loop import Loop, keep_freed_memory
 from ecgclip.training.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "objectives"

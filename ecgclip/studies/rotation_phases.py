@@ -15,9 +15,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ecgclip.errors import DataError, UsageError, unknown_name
-from ecgclip.training.recipe import Recipe
+from ecgclip.training.recipe import Recipe, Section
 from ecgclip.training.run_folder import write_json
-from ecgclip.training.section import Section
 from ecgclip.training.yaml import read_yaml
 
 from .comparison import MEASURES

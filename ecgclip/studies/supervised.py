@@ -19,9 +19,8 @@ from ecgclip.models import ECGTextModel, ModelConfig, StorePart, window_batches
 from ecgclip.reports import train_wordpiece
 from ecgclip.signals import SignalBatch
 from ecgclip.training.assembly import build_augmentation, build_preprocessor
-from ecgclip.training.average import MovingAverage
 from ecgclip.training.batches import Order, Rows, load_batch, signed
-from ecgclip.training.loop import learning_rate, multiplies_bfloat16
+from ecgclip.training.loop import MovingAverage, learning_rate, multiplies_bfloat16
 from ecgclip.training.recipe import Recipe
 
 __all__ = ["Supervised", "SupervisedTwin", "train_supervised"]

@@ -19,8 +19,7 @@ from ecgclip.reports import train_wordpiece
 from ecgclip.signals import Augmentation, Preprocessor
 
 from .batches import TrainingTexts, statement_lists
-from .recipe import Local, LocalTerm, OnDisk, Recipe, Simulated
-from .terms import build_term, refuse_term
+from .recipe import Local, LocalTerm, OnDisk, Recipe, Simulated, build_term, refuse_term
 from .validation import ValidationSet
 
 __all__ = [

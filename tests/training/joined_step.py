@@ -14,9 +14,9 @@ from ecgclip.corpora import Store
 from ecgclip.training.assembly import build_augmentation, build_model, build_objective, build_parts
 from ecgclip.training.batches import Order, load_batch, signed
 from ecgclip.training.loop import Loop  # noqa: F401 - the loop's own imports must hold in each process
-from ecgclip.training.processes import share
+from ecgclip.training.loop.processes import share
+from ecgclip.training.loop.step import Share, loss_and_gradients
 from ecgclip.training.recipe import load_recipe
-from ecgclip.training.step import Share, loss_and_gradients
 
 
 def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ecgclip.errors import DataError
-from ecgclip.training.average import MovingAverage
+from ecgclip.training.loop import MovingAverage
 
 
 def test_running_statistics_are_averaged_with_the_weights_and_given_back():

@@ -12,8 +12,8 @@ from ecgclip.training import pretrain
 from ecgclip.training.assembly import build_augmentation, build_model, build_objective, build_parts
 from ecgclip.training.batches import Order, load_batch, signed
 from ecgclip.training.loop import Loop
+from ecgclip.training.loop.step import Share, loss_and_gradients
 from ecgclip.training.recipe import load_recipe
-from ecgclip.training.step import Share, loss_and_gradients
 from ecgclip.training.yaml import read_yaml
 
 OBJECTIVES = sorted((Path(__file__).parents[2] / "recipes" / "objectives").glob("*.yaml"))

@@ -12,10 +12,9 @@ import torch
 from torch import nn
 
 from ecgclip.signals import augmentation_keys
-from ecgclip.training.average import MovingAverage
 from ecgclip.training.batches import Order, TrainingTexts, prefetch, signed, statement_lists
-from ecgclip.training.loop import learning_rate
-from ecgclip.training.processes import gather_rows, share
+from ecgclip.training.loop import MovingAverage, learning_rate
+from ecgclip.training.loop.processes import gather_rows, share
 
 LISTS = [("a",), ("a", "b", "c", "d"), (), ("b", "e"), ("c", "a"), ("a", "c")]
 

@@ -22,7 +22,7 @@ from ecgclip.models import ECGTextModel
 from .section import Count, NotNegative, Positive, Section
 
 if TYPE_CHECKING:
-    from .recipe import Model
+    from .schema import Model
 
 __all__ = [
     "PEER_TERMS",

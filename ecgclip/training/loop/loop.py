@@ -15,17 +15,17 @@ from ecgclip.alignment import Objective
 from ecgclip.errors import DataError
 from ecgclip.models import ECGTextModel
 from ecgclip.signals import Augmentation, SignalBatch
+from ecgclip.training.assembly import Parts
+from ecgclip.training.batches import Order, Rows, load_batch, prefetch, signed
+from ecgclip.training.journal import Journal, duration
+from ecgclip.training.recipe import Recipe
+from ecgclip.training.run_folder import read_checkpoint, write_checkpoint
+from ecgclip.training.validation import validate
 
-from .assembly import Parts
 from .average import MovingAverage
-from .batches import Order, Rows, load_batch, prefetch, signed
-from .journal import Journal, duration
 from .memory import keep_freed_memory
 from .processes import share
-from .recipe import Recipe
-from .run_folder import read_checkpoint, write_checkpoint
 from .step import Share, loss_and_gradients
-from .validation import validate
 
 __all__ = ["Loop", "learning_rate", "multiplies_bfloat16"]
 

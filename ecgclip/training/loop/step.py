@@ -17,8 +17,8 @@ from torch import Tensor
 from ecgclip.alignment import AlignmentBatch, Objective
 from ecgclip.models import ECGTextModel, LocalEncoded
 from ecgclip.signals import SignalBatch
+from ecgclip.training.batches import StepTexts
 
-from .batches import StepTexts
 from .portions import Joined, Tensors
 from .processes import share, sum_gradients
 

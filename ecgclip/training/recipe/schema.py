@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ecgclip.errors import UsageError
+from ecgclip.training.yaml import key_lines, read_yaml
 
 from .section import Count, Decay, NotNegative, Positive, Section, Share
 from .terms import PEER_TERMS, PeerTerm
-from .yaml import key_lines, read_yaml
 
 __all__ = ["Recipe", "load_recipe"]
 

@@ -1,0 +1,13 @@
+"""THE loop and what one step of it is made of: portions, processes, gradients and the moving average."""
+
+from .average import MovingAverage
+from .loop import Loop, learning_rate, multiplies_bfloat16
+from .memory import keep_freed_memory
+
+__all__ = [
+    "Loop",
+    "MovingAverage",
+    "keep_freed_memory",
+    "learning_rate",
+    "multiplies_bfloat16",
+]
