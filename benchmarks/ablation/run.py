@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 
 from ecgclip.errors import ECGClipError, UsageError
-from ecgclip.studies.rotation_phases import read_decision
-from ecgclip.studies.rotation_study import confirm, explore
-from ecgclip.studies.rotation_variants import read_variants
+from ecgclip.studies.ablation import confirm, explore, read_decision, read_variants
 
 HERE = Path(__file__).parent
 

@@ -13,9 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ecgclip.errors import ECGClipError
-from ecgclip.studies.rotation import open_shared_store
-from ecgclip.studies.rotation_cell import CellJob, cell_job, run_cell
-from ecgclip.studies.rotation_variants import read_variants
+from ecgclip.studies.ablation import read_variants
+from ecgclip.studies.rotation import CellJob, cell_job, open_shared_store, run_cell
 from ecgclip.training.journal import duration
 from ecgclip.training.run_folder import write_json
 

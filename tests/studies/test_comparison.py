@@ -13,8 +13,7 @@ from ecgclip.evaluation import holm, paired_bootstrap
 from ecgclip.studies.benchmark import Results, Row, write_results
 from ecgclip.studies.benchmark.results import FORMAT, CorpusFacts, ModelFacts
 from ecgclip.studies.comparison import MEASURES, compare, compare_family
-from ecgclip.studies.rotation_kept import Rotation
-from ecgclip.studies.rotation_scores import SETS
+from ecgclip.studies.rotation import SETS, Rotation
 
 
 def long_scores(rng, *, n=80, folds=2, labels=("A", "B"), skill=1.0, name="ptbxl-form"):

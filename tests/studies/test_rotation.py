@@ -13,9 +13,8 @@ from sklearn.metrics import roc_auc_score
 from ecgclip.corpora import prepare, simulate
 from ecgclip.errors import DataError, UsageError
 from ecgclip.signals import Preprocessor
-from ecgclip.studies.rotation import Rotation, rotate
-from ecgclip.studies.rotation_cell import cell_job, fold_parts, fold_seed, run_cell
-from ecgclip.studies.rotation_scores import SETS
+from ecgclip.studies.rotation import SETS, Rotation, cell_job, rotate, run_cell
+from ecgclip.studies.rotation.cell import fold_parts, fold_seed
 from ecgclip.training.recipe import load_recipe
 from ecgclip.training.run_folder import read_checkpoint
 

@@ -9,12 +9,10 @@ import pytest
 import yaml
 
 from ecgclip.errors import DataError, UsageError
+from ecgclip.studies.ablation import confirm, explore, read_decision, read_variants
+from ecgclip.studies.ablation.phases import PHASES, Phase, claim_confirmation, phase_folds
 from ecgclip.studies.comparison import compare_family
-from ecgclip.studies.rotation_cell import cell_job
-from ecgclip.studies.rotation_kept import Rotation
-from ecgclip.studies.rotation_phases import PHASES, Phase, claim_confirmation, phase_folds, read_decision
-from ecgclip.studies.rotation_study import confirm, explore
-from ecgclip.studies.rotation_variants import read_variants
+from ecgclip.studies.rotation import Rotation, cell_job
 from ecgclip.training.recipe import load_recipe
 
 ABLATION = Path(__file__).parents[2] / "benchmarks" / "ablation"

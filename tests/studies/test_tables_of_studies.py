@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ecgclip.studies.rotation_phases import PHASES, Phase
-from ecgclip.studies.rotation_study import explore
-from ecgclip.studies.rotation_variants import read_variants
+from ecgclip.studies.ablation import explore, read_variants
+from ecgclip.studies.ablation.phases import PHASES, Phase
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -17,8 +17,8 @@ from ecgclip.training import pretrain
 from ecgclip.training.recipe import Recipe, load_recipe
 from ecgclip.training.run_folder import Run, write_json
 
-from .rotation_kept import DONE, Cell, read_record
-from .rotation_scores import (
+from .kept import DONE, Cell, read_record
+from .scores import (
     FRACTIONS,
     fold_figures,
     localisation_figures,

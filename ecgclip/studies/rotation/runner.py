@@ -20,8 +20,8 @@ from ecgclip.training.journal import duration
 from ecgclip.training.recipe import Recipe, load_recipe
 from ecgclip.training.run_folder import write_json
 
-from .rotation_cell import CellJob, cell_job, run_cell
-from .rotation_kept import Cell, Rotation
+from .cell import CellJob, cell_job, run_cell
+from .kept import Cell, Rotation
 
 if TYPE_CHECKING:
     from ecgclip.corpora import Store

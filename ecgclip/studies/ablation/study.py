@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgclip.errors import DataError, UsageError
+from ecgclip.studies.comparison import MEASURES, compare_family
+from ecgclip.studies.rotation import (
+    DONE,
+    Cell,
+    Rotation,
+    finished_rotation,
+    open_shared_store,
+    protocol,
+    rotate_all,
+)
 
-from .comparison import MEASURES, compare_family
-from .rotation import finished_rotation, open_shared_store, rotate_all
-from .rotation_kept import DONE, Cell, Rotation
-from .rotation_phases import PHASES, Decision, Phase, claim_confirmation, phase_folds
-from .rotation_scores import protocol
-from .rotation_variants import Variant
+from .phases import PHASES, Decision, Phase, claim_confirmation, phase_folds
+from .variants import Variant
 
 if TYPE_CHECKING:
     from ecgclip.corpora import Store

@@ -14,11 +14,10 @@ import numpy as np
 
 from ecgclip.errors import DataError, unknown_name
 from ecgclip.evaluation import holm, paired_bootstrap
+from ecgclip.studies.rotation import FINDING_MINIMUM, FINDINGS, MINIMUM, SETS, Rotation
 
-from .comparison_means import mean_difference
-from .comparison_scores import Difference, Paired, paired, read_scores
-from .rotation_kept import Rotation
-from .rotation_scores import FINDING_MINIMUM, FINDINGS, MINIMUM, SETS
+from .means import mean_difference
+from .scores import Difference, Paired, paired, read_scores
 
 if TYPE_CHECKING:
     import pandas as pd

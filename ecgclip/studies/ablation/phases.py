@@ -15,11 +15,10 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ecgclip.errors import DataError, UsageError, unknown_name
+from ecgclip.studies.comparison import MEASURES
 from ecgclip.training.recipe import Recipe, Section
 from ecgclip.training.run_folder import write_json
 from ecgclip.training.yaml import read_yaml
-
-from .comparison import MEASURES
 
 __all__ = ["PHASES", "Decision", "Family", "Phase", "claim_confirmation", "phase_folds", "read_decision"]
 

@@ -11,8 +11,7 @@ import pandas as pd
 
 from ecgclip.errors import DataError, UsageError
 from ecgclip.evaluation.bootstrap import scorable
-
-from .rotation_kept import Rotation
+from ecgclip.studies.rotation import Rotation
 
 __all__ = ["Difference", "Paired", "paired", "read_scores"]
 
@@ -166,7 +165,7 @@ def _read_run(path: Path, split: str, labels: Sequence[str] | None) -> tuple[str
 
 def _of_benchmark(path: Path, split: str) -> dict[str, Path]:
     """Score files that zero-shot results of the run folder name, by label set."""
-    from .benchmark import find_results
+    from ecgclip.studies.benchmark import find_results
 
     found = {}
     for _, results in find_results(path):

@@ -6,9 +6,9 @@ import numpy as np
 
 from ecgclip.errors import DataError
 from ecgclip.evaluation.bootstrap import patient_weights, percentiles
+from ecgclip.studies.rotation import Rotation
 
-from .comparison_scores import Difference
-from .rotation_kept import Rotation
+from .scores import Difference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -145,8 +145,7 @@ def probe_scores(
     """
     from ecgclip.corpora import label_set
     from ecgclip.models import StorePart
-
-    from .benchmark.encoders import ModelEncoder
+    from ecgclip.studies.benchmark.encoders import ModelEncoder
 
     rows = np.concatenate([train, test])
     features = ModelEncoder(model).features(StorePart(store, rows))
@@ -233,7 +232,7 @@ def localisation_scores(model: "ECGTextModel", store: "Store", fold: int) -> pd.
         ``study``, ``record``, ``patient``, ``fold``, ``value``, and for ``real`` ``share`` (of the mass) and
         ``possible`` (the ratio of a perfect pointer); empty for a model that points at no moments.
     """
-    from . import localisation as study
+    from ecgclip.studies import localisation as study
 
     frames = []
     if model.config.readouts:
