@@ -45,8 +45,7 @@ def _show(bank: "PromptBank", label: str | None) -> None:
 
 
 def _check(names: list[str]) -> int:
-    from ecgclip.prompts.bank import BANKS, shipped_path
-    from ecgclip.prompts.lint import lint_file
+    from ecgclip.prompts.bank import BANKS, lint_file, shipped_path
 
     faults = 0
     for name in names:

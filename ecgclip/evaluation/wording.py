@@ -12,8 +12,7 @@ from ecgclip.corpora import label_set
 from ecgclip.errors import DataError, UsageError, unknown_name
 from ecgclip.models import readable_texts, take_split
 from ecgclip.prompts.bank import Phrase, PromptBank
-from ecgclip.prompts.combining import PhraseMap, Wording
-from ecgclip.prompts.places import Places
+from ecgclip.prompts.classifier import PhraseMap, Places, Wording
 from ecgclip.prompts.scoring import PhraseScores, joined, score_phrases
 
 from .bootstrap import paired_bootstrap, scorable

@@ -7,9 +7,9 @@ _HOME = {
     "PhraseScores": "scoring",
     "PromptBank": "bank",
     "ZeroShotClassifier": "classifier",
-    "decision_functions": "together",
+    "decision_functions": "classifier",
     "joined": "scoring",
-    "lint_bank": "lint",
+    "lint_bank": "bank",
     "score_phrases": "scoring",
 }
 
@@ -18,12 +18,12 @@ __all__ = sorted(_HOME)
 if TYPE_CHECKING:
     from .bank import BANKS as BANKS
     from .bank import PromptBank as PromptBank
+    from .bank import lint_bank as lint_bank
     from .classifier import ZeroShotClassifier as ZeroShotClassifier
-    from .lint import lint_bank as lint_bank
+    from .classifier import decision_functions as decision_functions
     from .scoring import PhraseScores as PhraseScores
     from .scoring import joined as joined
     from .scoring import score_phrases as score_phrases
-    from .together import decision_functions as decision_functions
 
 
 def __getattr__(name: str) -> Any:

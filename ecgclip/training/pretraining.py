@@ -199,7 +199,7 @@ class _Pretraining:
 def _keep_bank_texts(model: ECGTextModel) -> None:
     """Embed the phrases of the shipped banks and the model's own findings: classifying loads no text tower."""
     from ecgclip.prompts import BANKS, PromptBank
-    from ecgclip.prompts.combining import PhraseMap
+    from ecgclip.prompts.classifier import PhraseMap
 
     model.kept_texts = {}
     model.keep_texts(model.config.reference)

@@ -10,8 +10,7 @@ import pytest
 
 from ecgclip.corpora import label_set
 from ecgclip.errors import DataError, UsageError
-from ecgclip.prompts.bank import BANKS, KINDS, PromptBank
-from ecgclip.prompts.lint import lint_bank
+from ecgclip.prompts.bank import BANKS, KINDS, PromptBank, lint_bank
 
 SMALL = """
 name: small
@@ -263,7 +262,7 @@ def test_own_bank_may_take_labels_from_a_shipped_one(tmp_path):
 
 def test_banks_load_fast_and_without_torch():
     code = (
-        "import sys, time; from ecgclip.prompts.bank import PromptBank; import yaml, ecgclip.prompts.schema\n"
+        "import sys, time; from ecgclip.prompts.bank import PromptBank; import yaml, ecgclip.prompts.bank.schema\n"
         "start = time.process_time(); PromptBank.load('ptbxl-all'); print(time.process_time() - start)\n"
         "assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
     )

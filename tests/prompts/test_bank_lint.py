@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ecgclip.errors import DataError
-from ecgclip.prompts.bank import PromptBank
-from ecgclip.prompts.entries import Phrase
-from ecgclip.prompts.lint import check_bank, lint_bank, lint_file
+from ecgclip.prompts.bank import Phrase, PromptBank, lint_bank, lint_file
+from ecgclip.prompts.bank.lint import check_bank
 
 CHATTER = "Bigeminal pattern. Let me know if this meets your requirements!"
 

@@ -10,8 +10,8 @@ from ecgclip import ZeroShotClassifier
 from ecgclip.corpora import label_set
 from ecgclip.errors import DataError, UsageError
 from ecgclip.evaluation import expected_calibration_error, f1, f1_thresholds
-from ecgclip.prompts.calibration import METHODS, Calibration, fit_calibration
-from ecgclip.prompts.thresholds import choose_thresholds
+from ecgclip.prompts.classifier.calibration import METHODS, Calibration, fit_calibration
+from ecgclip.prompts.classifier.thresholds import choose_thresholds
 
 CODES = ("A", "B", "C")
 PHRASES = {

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecgclip.prompts.bank import PromptBank
-from ecgclip.prompts.combining import PhraseMap, Wording
-from ecgclip.prompts.places import Places
+from ecgclip.prompts.classifier import PhraseMap, Places, Wording
 
 USED = {
     "Q waves in septal leads": 40,

@@ -7,7 +7,7 @@ from ecgclip import ZeroShotClassifier
 from ecgclip.errors import DataError, UsageError
 from ecgclip.models import readable_texts
 from ecgclip.prompts import PromptBank, score_phrases
-from ecgclip.prompts.places import Places
+from ecgclip.prompts.classifier import Places
 
 CLOSE = {"atol": 2e-3, "rtol": 0}
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ecgclip.prompts.entries import NAMING_KINDS, Label, Phrase
+from .entries import NAMING_KINDS, Label, Phrase
 
 __all__ = ["Names", "contains", "names_several", "words"]
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from ecgclip.corpora.writing import whole_file, write_text
 from ecgclip.errors import DataError
 from ecgclip.models import model_hash, readable_texts
+from ecgclip.prompts.bank import BANKS, PromptBank
 
-from .bank import BANKS, PromptBank
 from .calibration import Calibration
-from .classifier import ZeroShotClassifier
 from .thresholds import Thresholds
+from .zero_shot import ZeroShotClassifier
 
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel

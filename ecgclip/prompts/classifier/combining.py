@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ecgclip.errors import UsageError, unknown_name
 from ecgclip.models import readable_texts
+from ecgclip.prompts.bank import Phrase, PromptBank
 
-from .bank import Phrase, PromptBank
 from .places import Places
 
 if TYPE_CHECKING:

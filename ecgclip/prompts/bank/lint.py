@@ -12,10 +12,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ecgclip.errors import DataError, UsageError
-from ecgclip.prompts.bank import BANKS, PromptBank
-from ecgclip.prompts.entries import NAMING_KINDS, Label, Phrase
-from ecgclip.prompts.naming import Names, names_several, words
-from ecgclip.prompts.schema import read_faults
+
+from .bank import BANKS, PromptBank
+from .entries import NAMING_KINDS, Label, Phrase
+from .naming import Names, names_several, words
+from .schema import read_faults
 
 __all__ = ["check_bank", "lint_bank", "lint_file", "sound_bank"]
 

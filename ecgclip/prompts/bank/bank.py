@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ecgclip.errors import DataError, UsageError, unknown_name
-from ecgclip.prompts.entries import (
+
+from .entries import (
     KINDS,
     NAMING_KINDS,
     Label,
@@ -65,7 +66,7 @@ class PromptBank:
             UsageError: no shipped bank of that name; near matches are named.
             DataError: a file that is not a bank; the message names file and line.
         """
-        from ecgclip.prompts.schema import read_bank
+        from .schema import read_bank
 
         name = _SAME_LABELS.get(str(name_or_path), str(name_or_path))
         if name in BANKS:
@@ -222,7 +223,7 @@ class PromptBank:
 
 def shipped_path(name: str) -> Path:
     """Give the file of a shipped bank."""
-    return Path(__file__).parent / "banks" / f"{name}.yaml"
+    return Path(__file__).parents[1] / "banks" / f"{name}.yaml"
 
 
 def _kinds(kinds: str | Iterable[str] | None) -> frozenset[str] | None:

@@ -8,13 +8,12 @@ import numpy.typing as npt
 
 from ecgclip.errors import UsageError
 from ecgclip.models import take_split
-
-from .scoring import joined, score_lists
+from ecgclip.prompts.scoring import joined, score_lists
 
 if TYPE_CHECKING:
     from ecgclip.models import Recordings
 
-    from .classifier import ZeroShotClassifier
+    from .zero_shot import ZeroShotClassifier
 
 __all__ = ["decision_functions"]
 

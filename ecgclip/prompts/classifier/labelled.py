@@ -10,7 +10,7 @@ from ecgclip.corpora import LABEL_SETS, label_set
 from ecgclip.errors import DataError, UsageError, unknown_name
 
 if TYPE_CHECKING:
-    from .bank import PromptBank
+    from ecgclip.prompts.bank import PromptBank
 
 __all__ = ["are_scores", "known_labels", "matched", "refuse_test"]
 

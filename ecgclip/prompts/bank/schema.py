@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ecgclip.errors import DataError, unknown_name
-from ecgclip.prompts.bank import BANKS, PromptBank, shipped_path
-from ecgclip.prompts.entries import KINDS, NAMING_KINDS, Label, Phrase
-from ecgclip.prompts.strict_yaml import Section, parse
+
+from .bank import BANKS, PromptBank, shipped_path
+from .entries import KINDS, NAMING_KINDS, Label, Phrase
+from .strict_yaml import Section, parse
 
 __all__ = ["read_bank", "read_faults"]
 

@@ -9,13 +9,12 @@ import numpy.typing as npt
 
 from ecgclip.errors import UsageError
 from ecgclip.models import take_split
+from ecgclip.prompts.bank import PromptBank, sound_bank
+from ecgclip.prompts.scoring import WINDOWS
 
-from .bank import PromptBank
 from .calibration import PRIOR, Calibration, fit_calibration, logistic, prior_logits
 from .combining import PhraseMap, Wording
 from .labelled import are_scores, known_labels, matched, refuse_test
-from .lint import sound_bank
-from .scoring import WINDOWS
 from .thresholds import Thresholds, check_rule, choose_thresholds
 from .together import decision_functions
 
