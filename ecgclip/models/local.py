@@ -20,6 +20,7 @@ _FRAME_S = 0.04  # four samples: the strides of the two first convolutions
 _FRAMES_PER_TOKEN = 4
 # edges of the five parts of a beat in frames round the R-peak: P wave, PR segment, QRS, ST segment, T wave
 _EDGES = (-7, -3, -1, 2, 5, 10)
+_APART = 3  # frames before the next R-peak at which a beat ends: what it sees ends before that peak
 _FIELD = 9 + 4 * 2 + 2 * 4  # samples that one frame sees
 _GRID_S = 0.6  # stands in for the beats of a recording in which no R-peak was found
 _TIMING = 7
@@ -36,6 +37,9 @@ def _rr(times: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 def beat_timing(times: Tensor, mask: Tensor) -> Tensor:
     """Timing of each beat: RR before and after, in s and over the record's median RR.
 
+    An RR after a beat that is shorter than the median counts as the median: that the next beat comes early is that
+    beat's own sign, and a beat that knew it would stand for its premature neighbour as well as that one does.
+
     Args:
         times: ``(batch, n_beats)`` s.
         mask: ``(batch, n_beats)`` bool.
@@ -48,9 +52,10 @@ def beat_timing(times: Tensor, mask: Tensor) -> Tensor:
     known = torch.where(after > 0, after, torch.full_like(after, torch.nan))
     median = torch.nan_to_num(known.nanmedian(dim=1, keepdim=True).values, nan=0.8).clamp(min=0.2)
     has_before, has_after = (before > 0).to(before.dtype), (after > 0).to(after.dtype)
+    pause = torch.maximum(after, median)
     early = torch.log((before / median).clamp(0.1, 5.0)) * has_before
-    late = torch.log((after / median).clamp(0.1, 5.0)) * has_after
-    return torch.stack([before, after, early, late, early - late, has_before, has_after], dim=2)
+    late = torch.log((pause / median).clamp(max=5.0)) * has_after
+    return torch.stack([before, pause * has_after, early, late, early - late, has_before, has_after], dim=2)
 
 
 class LocalBranch(nn.Module):
@@ -191,7 +196,10 @@ class LocalBranch(nn.Module):
         """Mean of the frames in each part of each beat: ``(batch, n_beats, parts * width)``."""
         batch, n_frames, width = frames.shape
         edges = torch.tensor(_EDGES, device=frames.device)
-        at = ((beats / self.frame_s).round().long()[:, :, None] + edges).flatten(1)
+        middle = (beats / self.frame_s).round().long()
+        following = F.pad(middle[:, 1:], (0, 1), value=n_frames + _APART)
+        end = torch.where(following > middle, following, n_frames + _APART) - _APART
+        at = torch.minimum(middle[:, :, None] + edges, end[:, :, None]).flatten(1)
         frame = torch.arange(n_frames, device=frames.device)
         before = (frame < at[:, :, None]).view(batch, beats.shape[1], len(_EDGES), n_frames)
         inside = before[:, :, 1:] & ~before[:, :, :-1]

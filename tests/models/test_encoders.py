@@ -131,6 +131,25 @@ def test_a_beat_sees_its_span_and_its_neighbours_times_only(build, noise):
     assert float(seen.min()) < 4.0 < float(seen.max())
 
 
+def test_a_beat_does_not_know_that_the_next_one_is_early(build, noise):
+    """Else it would be as good a sign of its premature neighbour as that one is, and findings would lie on it."""
+    model = build()
+    signal = torch.from_numpy(noise(1000).signal)[None]
+    masks = torch.ones(1, 12, dtype=torch.bool), torch.ones(1, 1000, dtype=torch.bool)
+
+    def beat_before(next_at, signal=signal):
+        beats = torch.tensor([[1.0, 2.0, 3.0, next_at, 5.0, 6.0, 7.0]])
+        with torch.inference_mode():
+            return model.local(signal, *masks, beats, torch.ones(1, 7, dtype=torch.bool)).beats[0, 2]
+
+    assert torch.equal(beat_before(3.6), beat_before(4.0))
+    assert not torch.equal(beat_before(4.0), beat_before(4.4))  # a pause is the sign of the beat before it
+    wide = signal.clone()
+    wide[..., 340:400] += 1.0  # from just before the next R-peak on
+    assert torch.equal(beat_before(3.42), beat_before(3.42, wide))
+    assert not torch.equal(beat_before(4.0), beat_before(4.0, wide))
+
+
 def test_a_rate_below_the_local_branchs_is_refused():
     with pytest.raises(UsageError, match="at least 100 Hz"):
         LocalBranch(fs=80.0, dim=8)
@@ -141,9 +160,9 @@ def test_beat_timing_is_in_seconds_and_against_the_median():
     mask = torch.tensor([[True, True, True, True, False]])
     before, after, early, late, difference, has_before, has_after = beat_timing(times, mask)[0].T
     torch.testing.assert_close(before, torch.tensor([0, 1.0, 0.6, 1.4, 0]))
-    torch.testing.assert_close(after, torch.tensor([1.0, 0.6, 1.4, 0, 0]))
+    torch.testing.assert_close(after, torch.tensor([1.0, 1.0, 1.4, 0, 0]))  # no less than the median
     torch.testing.assert_close(early, torch.tensor([0, 0, np.log(0.6), np.log(1.4), 0], dtype=torch.float32))
-    torch.testing.assert_close(late, torch.tensor([0, np.log(0.6), np.log(1.4), 0, 0], dtype=torch.float32))
+    torch.testing.assert_close(late, torch.tensor([0, 0, np.log(1.4), 0, 0], dtype=torch.float32))
     torch.testing.assert_close(difference, early - late)
     assert has_before.tolist() == [0, 1, 1, 1, 0]
     assert has_after.tolist() == [1, 1, 1, 0, 0]
