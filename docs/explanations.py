@@ -9,7 +9,7 @@ FIGURES = Path(__file__).parent / "figures"
 SHEETS = {
     "explain-atrial-fibrillation": ["--record", "00318_lr"],
     "explain-premature-beats": ["--record", "01084_lr"],
-    "explain-premature-beats-transport": ["--record", "01084_lr", "--plan", "transport"],
+    "explain-premature-beats-attention": ["--record", "01084_lr", "--plan", "attention"],
     "explain-left-bundle": ["--record", "00618_lr"],
     "explain-st-elevation": [
         "--record",
