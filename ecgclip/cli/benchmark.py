@@ -100,7 +100,8 @@ def measure(
 ) -> int:
     """Run protocols and print their tables and where they lie."""
     from ecgclip.studies.benchmark import Options, benchmark, read_results
-    from ecgclip.studies.benchmark.telling import table_text
+    from ecgclip.studies.benchmark.runner import NothingMeasured
+    from ecgclip.studies.benchmark.telling import table_text, unread_text
 
     labels = (
         None
@@ -123,11 +124,21 @@ def measure(
         workers=args.workers,
         command=_command(),
     )
-    paths = benchmark(args.model, args.data, protocols=protocols, out=args.out, options=options)
-    for path in paths:
-        print(table_text(read_results(path)), end="\n\n")
+    failure = None
+    try:
+        paths = benchmark(args.model, args.data, protocols=protocols, out=args.out, options=options)
+    except NothingMeasured as error:
+        paths, failure = error.paths, error
+    found = [read_results(path) for path in paths]
+    for results in found:
+        print(table_text(results), end="\n\n")
     for path in paths:
         print(f"results: {path}")
+    for unread in found[0].unread:
+        print(f"{unread_text(unread)}: {paths[0].parents[1] / unread.file}")
+    print(f"report: {paths[0].with_name('report.html')}", flush=True)
+    if failure is not None:
+        raise failure
     return 0
 
 

@@ -180,7 +180,7 @@ def _run(
             summaries[name] = write_shard(job)
             clock.add(summaries[name], from_before=False)
         return summaries
-    for name, summary in spread(todo, min(workers, len(wanted))):
+    for name, summary in spread(write_shard, todo, min(workers, len(wanted))):
         summaries[name] = summary
         clock.add(summary, from_before=False)
     return summaries

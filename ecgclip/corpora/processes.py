@@ -1,21 +1,24 @@
-"""Processes that write shards: spawned, without the caller's script, and never left behind."""
+"""Processes that work for this one: spawned, without the caller's script, and never left behind."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecgclip.errors import DataError
 
 from .corpus import Corpus
-from .shards import ShardJob, ShardSummary, write_shard
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing.connection import Connection
+
+Key = TypeVar("Key")
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 
 def picklable(corpus: Corpus) -> bool:
@@ -24,8 +27,15 @@ def picklable(corpus: Corpus) -> bool:
     return getattr(reader, "__module__", None) != "__main__" and type(reader).__module__ != "__main__"
 
 
-def spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tuple[str, ShardSummary]]:
-    """Write shards in processes of their own, a few ahead of need, and give each as it is done.
+def spread(
+    work: Callable[[Job], Done], todo: Iterator[tuple[Key, Job]], workers: int
+) -> Iterator[tuple[Key, Done]]:
+    """Do jobs in processes of their own, a few ahead of need, and give each as it is done.
+
+    Args:
+        work: does one; another process must be able to load it.
+        todo: jobs under a key.
+        workers: processes.
 
     Raises:
         DataError: if a process dies, or what it raises.
@@ -39,22 +49,22 @@ def spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tuple
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_start_worker, initargs=(hears,)
     ) as pool:
-        waiting: dict[Future[ShardSummary], str] = {}
+        waiting: dict[Future[Done], Key] = {}
         try:
             while True:
                 while len(waiting) < 2 * workers and (item := next(todo, None)) is not None:
-                    waiting[_submit(pool, item[1])] = item[0]
+                    waiting[_submit(pool, work, item[1])] = item[0]
                 if not waiting:
                     return
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     yield waiting.pop(future), future.result()
         except BrokenProcessPool as error:
             raise DataError(
-                "a preparing process died, most often for want of memory; run again with fewer workers, "
-                "finished shards are kept"
+                "a process of --workers died, most often for want of memory; run again with fewer, what is "
+                "finished is kept"
             ) from error
         except BaseException:
-            tells.close()  # whoever prepares a shard lets it drop
+            tells.close()  # whoever is at work lets it drop
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -62,10 +72,10 @@ def spread(todo: Iterator[tuple[str, ShardJob]], workers: int) -> Iterator[tuple
             hears.close()
 
 
-def _submit(pool: ProcessPoolExecutor, job: ShardJob) -> Any:
+def _submit(pool: ProcessPoolExecutor, work: Callable[[Job], Done], job: Job) -> Any:
     """Hand a job over; a process that this starts does not run the caller's script again."""
     with _unseen_main():
-        return pool.submit(write_shard, job)
+        return pool.submit(work, job)
 
 
 @contextmanager

@@ -49,3 +49,26 @@ def rotations(folded_store, quick_recipe, tmp_path_factory):
     }
     out = tmp_path_factory.mktemp("study")
     return out, rotate_all(variants, folded_store.path, out=out, folds=(1, 2))
+
+
+@pytest.fixture(scope="session")
+def report_run(tiny_store, tmp_path_factory):
+    """A run folder with a results file of each protocol, and scores."""
+    from page_files import everything, scores
+
+    from ecgclip.studies.benchmark import write_results
+
+    folder = tmp_path_factory.mktemp("run")
+    for each in everything(tiny_store.corpus_hash):
+        write_results(folder / "evaluation" / f"{each.protocol}.json", each)
+    (folder / "scores").mkdir()
+    scores(tiny_store).to_parquet(folder / "scores" / "z.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page(report_run, tiny_store):
+    """Its HTML report."""
+    from ecgclip.studies.html_report import write_report
+
+    return write_report(report_run, data=tiny_store)

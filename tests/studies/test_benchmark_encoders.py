@@ -1,15 +1,20 @@
 """Anybody's encoder is measured end to end, and one that breaks its word is refused in a sentence."""
 
+import inspect
+import sys
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
+from ecgclip.cli import main
 from ecgclip.corpora import Corpus, simulate
 from ecgclip.corpora.export import write_wfdb
 from ecgclip.errors import DataError, UsageError
 from ecgclip.models import StorePart
 from ecgclip.records import LEADS, ECGRecord
-from ecgclip.studies.benchmark import Options, OutsideEncoder, benchmark, read_results
+from ecgclip.studies.benchmark import PROTOCOLS, Options, OutsideEncoder, benchmark, read_results
 from ecgclip.studies.benchmark.encoders import ModelEncoder, untrained
 
 
@@ -46,14 +51,55 @@ def spread_file(tmp_path):
     return path
 
 
-def test_a_torchscript_file_is_measured_end_to_end(halved, spread_file, tmp_path, monkeypatch):
+class Broken(torch.nn.Module):
+    """Gives what ``as_if`` says instead of features."""
+
+    def __init__(self, as_if):
+        super().__init__()
+        self.as_if = as_if
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        if self.as_if == "nan":
+            return torch.log(signal.amin(dim=2) - 10.0)
+        return signal if self.as_if == "recording" else signal.mean(dim=(1, 2))
+
+
+def export_onnx(module, path, n_times, batch=2):
+    """An ONNX file as people make them; of a batch of one its input keeps that size."""
+    pytest.importorskip("onnx", reason="no onnx to export with: pip install 'ecgclip[dev]'")
+    pytest.importorskip("onnxruntime", reason="no onnxruntime to run the file: pip install 'ecgclip[onnx]'")
+    old = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    axes = {"signal": {0: "batch"}, "features": {0: "batch"}} if batch > 1 else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (torch.zeros(batch, 12, n_times),),
+            str(path),
+            input_names=["signal"],
+            output_names=["features"],
+            dynamic_axes=axes,
+            **old,
+        )
+    return path
+
+
+@pytest.fixture
+def onnx_file(tmp_path):
+    return export_onnx(Spread(), tmp_path / "spread.onnx", 2500)
+
+
+@pytest.mark.parametrize("kind", ["torchscript", "onnx"])
+def test_an_encoder_file_is_measured_end_to_end(halved, kind, tmp_path, monkeypatch, request):
+    file = request.getfixturevalue({"torchscript": "spread_file", "onnx": "onnx_file"}[kind])
     monkeypatch.chdir(tmp_path)
     told = []
     options = Options(fs=250, minimum=3, draws=50, probe_draws=1)
-    protocols = ["linear_probe", "few_shot", "zero_shot"]
-    paths = benchmark(spread_file, halved, protocols=protocols, options=options, report=told.append)
+    paths = benchmark(file, halved, options=options, report=told.append)
     found = {each.protocol: each for each in map(read_results, paths)}
-    probe, few, zero = (found[name] for name in protocols)
+    assert set(found) == set(PROTOCOLS)
+    assert [name for name, each in found.items() if each.rows] == ["linear_probe", "few_shot"]
+    probe, few, zero = (found[name] for name in ("linear_probe", "few_shot", "zero_shot"))
     by_shots = {row.setting["shots"]: row.figure for row in few.rows if row.name == "model"}
     assert set(by_shots) == {1, 4, 16}
     assert by_shots[16] > 0.9
@@ -64,13 +110,13 @@ def test_a_torchscript_file_is_measured_end_to_end(halved, spread_file, tmp_path
     assert full.marks == ["outside encoder"]
     assert {row.name for row in probe.rows} == {"model", "neurokit2 features"}
     assert {out.what for out in probe.left_out} >= {"untrained", "supervised", "neurokit2 features"}
-    assert not zero.rows
     assert any("no text side" in out.why for out in zero.left_out)
+    assert probe.corpus.n == 48
     scores = full.scores or next(row.scores for row in probe.rows if row.scores)
     assert (paths[0].parents[1] / scores).is_file()
 
     told.clear()
-    again = benchmark(spread_file, halved, protocols=["linear_probe"], options=options, report=told.append)
+    again = benchmark(file, halved, protocols=["linear_probe"], options=options, report=told.append)
     assert read_results(again[0]).rows == probe.rows
     assert not [line for line in told if "embeds" in line or "delineates" in line]
 
@@ -165,14 +211,52 @@ def test_hashes_of_outside_encoders_follow_weights_and_preprocessing():
     assert OutsideEncoder(one, fs=100).hash == hashes[0]
 
 
-def test_an_onnx_file_without_onnxruntime_says_what_to_install(tmp_path):
-    try:
-        import onnxruntime  # noqa: F401
-    except ImportError:
-        (tmp_path / "encoder.onnx").write_bytes(b"x")
-        with pytest.raises(UsageError, match="pip install"):
-            OutsideEncoder(tmp_path / "encoder.onnx", fs=100)
-    else:
-        (tmp_path / "encoder.onnx").write_bytes(b"x")
-        with pytest.raises(DataError, match="no ONNX model"):
-            OutsideEncoder(tmp_path / "encoder.onnx", fs=100)
+def test_an_onnx_file_without_onnxruntime_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "encoder.onnx").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UsageError, match=r"pip install 'ecgclip\[onnx\]'"):
+        OutsideEncoder(tmp_path / "encoder.onnx", fs=100)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_same_encoder_as_onnx_gives_the_same_features(tiny_store, tmp_path, batch):
+    part = StorePart(tiny_store, np.arange(5))
+    file = OutsideEncoder(export_onnx(Spread(), tmp_path / "spread.onnx", 1000, batch), fs=100)
+    np.testing.assert_allclose(
+        file.features(part), OutsideEncoder(Spread(), fs=100).features(part), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "n_times", "says"),
+    [
+        (Broken("nan"), 2500, "encoder theirs gives NaN or infinity for 48 of 48 windows"),
+        (
+            Broken("recording"),
+            2500,
+            "encoder theirs gives shape (48, 12, 2500) for 48 windows: expected (batch, dim)",
+        ),
+        (Broken("number"), 2500, "encoder theirs gives shape (48,) for 48 windows: expected (batch, dim)"),
+        (Spread(), 5000, "encoder theirs fails on (48, 12, 2500) float32"),
+    ],
+)
+def test_an_onnx_encoder_that_breaks_its_word_ends_the_command_in_a_sentence(
+    halved, tmp_path, monkeypatch, capfd, module, n_times, says
+):
+    monkeypatch.chdir(tmp_path)
+    file = export_onnx(module, tmp_path / "theirs.onnx", n_times)
+    capfd.readouterr()
+    command = ["benchmark", str(file), "--data", str(halved), "--fs", "250", "--workers", "1"]
+    assert main(command) == 1
+    told = capfd.readouterr()
+    (said,) = [line for line in told.err.splitlines() if not line.startswith(("prepared", "[", "zero_shot:"))]
+    assert said.startswith(f"ecgclip: {says}")
+    assert not told.out
+
+
+def test_an_onnx_file_that_is_none_is_refused(tmp_path):
+    pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install 'ecgclip[onnx]'")
+    (tmp_path / "encoder.onnx").write_bytes(b"x")
+    with pytest.raises(DataError, match="no ONNX model that can be run") as caught:
+        OutsideEncoder(tmp_path / "encoder.onnx", fs=100)
+    assert "\n" not in str(caught.value)

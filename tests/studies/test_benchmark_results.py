@@ -15,6 +15,7 @@ from ecgclip.studies.benchmark.results import (
     Reliability,
     Results,
     Row,
+    Unread,
 )
 
 
@@ -74,6 +75,15 @@ def a_file(rows=None):
         finished=True,
         rows=rows if rows is not None else [a_row()],
         left_out=[],
+        unread=[
+            Unread(
+                corpus="ptb-xl",
+                rejected=1,
+                absent=None,
+                first=[LeftOut(what="7", why="cut short")],
+                file="evaluation/u.csv",
+            )
+        ],
     )
 
 

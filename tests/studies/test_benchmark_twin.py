@@ -11,6 +11,7 @@ from ecgclip.studies.benchmark.bench import Bench
 from ecgclip.studies.benchmark.cache import Cache
 from ecgclip.studies.benchmark.encoders import ModelEncoder
 from ecgclip.studies.benchmark.intervals import INTERVALS, interval_features, intervals
+from ecgclip.studies.benchmark.progress import Progress
 from ecgclip.studies.benchmark.twin import labelled_twin, twin_encoder
 from ecgclip.training.recipe import load_recipe
 
@@ -39,7 +40,7 @@ def bench(tiny_run, tiny_model, tiny_store, tmp_path):
         cache=Cache(tmp_path / "cache"),
         supervised=True,
         epochs=1,
-        report=lambda line: None,
+        progress=Progress(lambda line: None),
     )
 
 
@@ -47,7 +48,7 @@ def test_it_is_trained_once_and_kept(bench, tiny_store):
     part = StorePart(tiny_store, np.arange(3))
     first = twin_encoder(bench, Notes())
     told = []
-    again = twin_encoder(replace(bench, report=told.append), Notes())
+    again = twin_encoder(replace(bench, progress=Progress(told.append)), Notes())
     assert told == []
     assert first.hash == again.hash
     assert np.array_equal(first.features(part), again.features(part))

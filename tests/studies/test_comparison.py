@@ -240,6 +240,7 @@ def benchmarked(folder, table, split):
     corpus = CorpusFacts(name="ptb-xl", title="", hash="3", store="4", n=80)
     head = dict(format=FORMAT, protocol="zero_shot", split=split, model=facts, corpus=corpus, draws=9, seed=0)
     head |= dict(minimum=10, command="", date="", seconds=0.0, environment={}, finished=True, left_out=[])
+    head |= dict(unread=[])
     write_results(folder / "evaluation" / "zero_shot.json", Results(rows=[one, other, mean], **head))
     (folder / "scores" / "z").mkdir(parents=True)
     table.drop(columns=["fold", "labels"]).to_parquet(folder / "scores" / "z" / "a.parquet")

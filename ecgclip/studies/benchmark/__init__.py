@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "Options": "runner",
+    "Options": "options",
     "OutsideEncoder": "encoders",
     "PROTOCOLS": "protocols",
     "Results": "results",
@@ -19,13 +19,13 @@ __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from .encoders import OutsideEncoder as OutsideEncoder
+    from .options import Options as Options
     from .protocols import PROTOCOLS as PROTOCOLS
     from .results import Results as Results
     from .results import Row as Row
     from .results import find_results as find_results
     from .results import read_results as read_results
     from .results import write_results as write_results
-    from .runner import Options as Options
     from .runner import benchmark as benchmark
 
 

@@ -1,8 +1,8 @@
 """What every protocol is handed: one model, one part of one corpus, and what was computed already."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +11,17 @@ import pandas as pd
 
 from ecgclip.corpora import LabelSet, Store, label_set
 from ecgclip.models import ECGTextModel, StorePart
-from ecgclip.prompts import PromptBank, ZeroShotClassifier
+from ecgclip.prompts import BANKS, PromptBank, ZeroShotClassifier, decision_functions
 
 from .cache import Cache
 from .encoders import Encoder
+from .progress import Counted, Progress
 from .views import SeenThrough, View
 
 if TYPE_CHECKING:
     from ecgclip.training.recipe import Recipe
 
-__all__ = ["MEAN_OF", "OWN", "SETS_OF", "Bench", "Remembering"]
+__all__ = ["MEAN_OF", "OWN", "SETS_OF", "Bench"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -36,34 +37,6 @@ MORE_SETS_OF = {"scp": ("ptbxl-diagnostic", "ptbxl-all")}
 MEAN_OF = SETS_OF["scp"]
 OWN = "own"
 """The label set of a manifest whose labels are of no known set."""
-
-
-class Remembering:
-    """A model that computes a batch once: several label sets read the same windows.
-
-    Args:
-        model: the model; everything else is asked of it.
-    """
-
-    def __init__(self, model: ECGTextModel) -> None:
-        self._model = model
-        self._seen: dict[bytes, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def embed_signal(self, batch: Any, keys: Any = None) -> Any:
-        """What the model gives, from memory where the very same batch was seen."""
-        if keys is not None:
-            return self._model.embed_signal(batch, keys)
-        parts = (batch.signal, batch.lead_mask, batch.time_mask, batch.beats, batch.beat_mask)
-        digest = hashlib.blake2b(digest_size=16)
-        for part in parts:
-            digest.update(str(tuple(part.shape)).encode() + part.cpu().contiguous().numpy().tobytes())
-        key = digest.digest()
-        if key not in self._seen:
-            self._seen[key] = self._model.embed_signal(batch)
-        return self._seen[key]
 
 
 @dataclass(eq=False)
@@ -88,7 +61,7 @@ class Bench:
         epochs: of that twin and of fine-tuning; None for the recipe's and the protocol's own.
         other: a second corpus, prepared alike, for ``transfer``.
         workers: processes that delineate.
-        report: told the progress.
+        progress: told which step of a protocol begins.
         more_sets: label sets that only ``zero_shot`` scores.
     """
 
@@ -109,9 +82,8 @@ class Bench:
     epochs: int | None = None
     other: Store | None = None
     workers: int = 1
-    report: Callable[[str], None] = print
+    progress: Progress = field(default_factory=lambda: Progress(print), repr=False)
     more_sets: tuple[str, ...] = ()
-    _remembering: tuple[str, Remembering] | None = field(default=None, repr=False)
     _banks: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -134,35 +106,43 @@ class Bench:
         facts = {"encoder": encoder.hash, "store": held.hash, "preprocessor": held.preprocessor.hash}
 
         def make() -> dict[str, npt.NDArray[Any]]:
-            self.report(f"embeds {len(held)} recordings of {held.name}")
-            return {"features": encoder.features(StorePart(held, np.arange(len(held))))}
+            tell = self.progress.counting(f"embeds the recordings of {held.name}", len(held))
+            return {"features": encoder.features(Counted(StorePart(held, np.arange(len(held))), tell))}
 
         return self.cache.arrays("features", facts, make)["features"]
 
     def scores(
         self, labels: str, *, split: str | None = None, view: View | None = None, store: Store | None = None
     ) -> Floats:
-        """Zero-shot scores ``(n, labels)`` of a part by the shipped bank, from the cache where they are there."""
-        assert self.model is not None
+        """Zero-shot scores ``(n, labels)`` of a part by the shipped bank, from the cache where they are there.
+
+        Recordings are embedded once for all label sets that will be asked of them.
+        """
         held, seen = (store if store is not None else self.store), (view if view is not None else View())
         part = split or self.split
         rows = np.arange(len(held)) if part == "all" else held.indices(split=part)
-        facts = {
+        shared = {
             "model": self.encoder.hash,
             "store": held.hash,
             "preprocessor": held.preprocessor.hash,
             "rows": hashlib.sha256(rows.tobytes()).hexdigest()[:12],
             "view": seen.facts,
-            "labels": labels,
-            "bank": self.bank_hash(labels),
         }
+
+        def facts(name: str) -> dict[str, Any]:
+            return {**shared, "labels": name, "bank": self.bank_hash(name)}
 
         def make() -> dict[str, npt.NDArray[Any]]:
             source = StorePart(held, rows) if seen.plain else SeenThrough(held, rows, seen)
-            memory = self._memory(f"{held.hash}{part}{seen.facts}")
-            return {"scores": ZeroShotClassifier(memory, labels).decision_function(source)}  # type: ignore[arg-type]
+            beside = () if store is not None else (*self.banked, *(self.more_sets if seen.plain else ()))
+            known = [name for name in beside if name in BANKS and name != labels]
+            sets = [labels, *(name for name in known if not self.cache.has("scores", facts(name)))]
+            found = decision_functions([self.classifier(name) for name in sets], source)
+            for name, scores in zip(sets[1:], found[1:], strict=True):
+                self.cache.arrays("scores", facts(name), partial(dict, scores=scores))
+            return {"scores": found[0]}
 
-        return self.cache.arrays("scores", facts, make)["scores"]
+        return self.cache.arrays("scores", facts(labels), make)["scores"]
 
     def classifier(self, labels: str) -> ZeroShotClassifier:
         """The shipped bank's classifier of a label set."""
@@ -190,10 +170,3 @@ class Bench:
     def banked(self) -> tuple[str, ...]:
         """The label sets that a shipped bank has phrases for."""
         return tuple(name for name in self.sets if name != OWN)
-
-    def _memory(self, key: str) -> Remembering:
-        """The model with the memory of one view; the last view's is dropped."""
-        assert self.model is not None
-        if self._remembering is None or self._remembering[0] != key:
-            self._remembering = (key, Remembering(self.model))
-        return self._remembering[1]

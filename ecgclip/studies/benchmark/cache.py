@@ -40,6 +40,10 @@ class Cache:
         """Where arrays of these facts lie."""
         return self.folder / f"{kind}-{hashlib.sha256(_text(facts).encode()).hexdigest()[:20]}.npz"
 
+    def has(self, kind: str, facts: Mapping[str, Any]) -> bool:
+        """Whether there is a file of these facts; `arrays` says whether it is whole."""
+        return self.path(kind, {**facts, "code": code_hash()}).is_file()
+
     def arrays(self, kind: str, facts: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
         """The arrays of some facts, computed by ``make`` where they are not here or not whole.
 

@@ -17,9 +17,13 @@ from ecgclip.models import ECGTextModel, PreparedSource, embed_windows, model_ha
 from ecgclip.signals import Preprocessor, SignalBatch
 from ecgclip.studies.supervised import Supervised
 
-__all__ = ["Encoder", "ModelEncoder", "OutsideEncoder", "TwinEncoder", "untrained"]
+__all__ = ["FILE_ENDINGS", "Encoder", "ModelEncoder", "OutsideEncoder", "TwinEncoder", "untrained"]
 
 Floats = npt.NDArray[np.float32]
+
+_TORCHSCRIPT = (".pt", ".ts", ".pth", ".torchscript")
+FILE_ENDINGS = (*_TORCHSCRIPT, ".onnx")
+"""What an encoder's file is called."""
 
 _WINDOWS_AT_ONCE = 64
 
@@ -224,7 +228,7 @@ def _from_file(path: Path) -> Callable[[torch.Tensor], Any]:
         raise DataError(f"{path}: no such file: give a TorchScript (.pt) or ONNX (.onnx) encoder")
     if path.suffix.lower() == ".onnx":
         return _from_onnx(path)
-    if path.suffix.lower() not in (".pt", ".ts", ".pth", ".torchscript"):
+    if path.suffix.lower() not in _TORCHSCRIPT:
         raise UsageError(f"{path}: expected a TorchScript file (.pt) or an ONNX file (.onnx)")
     try:
         with warnings.catch_warnings():
@@ -244,11 +248,21 @@ def _from_onnx(path: Path) -> Callable[[torch.Tensor], Any]:
         import onnxruntime
     except ImportError:
         raise UsageError(
-            f"{path}: ONNX encoders need onnxruntime: pip install 'ecgclip[onnx]', or give TorchScript"
+            f"{path}: ONNX encoders need onnxruntime: pip install 'ecgclip[onnx]', or give TorchScript (.pt)"
         ) from None
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 4  # what goes wrong is raised, and told once
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - onnxruntime has exceptions of its own for every damage
-        raise DataError(f"{path}: no ONNX model that can be run ({str(error)[:160]})") from None
-    given = session.get_inputs()[0].name
-    return lambda signal: torch.from_numpy(np.asarray(session.run(None, {given: signal.numpy()})[0]))
+        said = " ".join(str(error).split())[:160]
+        raise DataError(f"{path}: no ONNX model that can be run ({said}): export the encoder again") from None
+    given = session.get_inputs()[0]
+    single = bool(given.shape) and given.shape[0] == 1  # exported from one example
+
+    def call(signal: torch.Tensor) -> Any:
+        parts = torch.tensor_split(signal, len(signal)) if single else (signal,)
+        found = [np.asarray(session.run(None, {given.name: part.numpy()})[0]) for part in parts]
+        return torch.from_numpy(found[0] if len(found) == 1 else np.concatenate(found))
+
+    return call

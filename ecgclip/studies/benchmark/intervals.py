@@ -1,8 +1,7 @@
 """The row that needs no learning: rate, intervals and axis of a recording, as neurokit2 delineates lead II."""
 
 import warnings
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgclip.corpora import Store
+from ecgclip.corpora.processes import spread
 from ecgclip.signals import Prepared
 
 __all__ = ["INTERVALS", "VERSION", "interval_features", "intervals"]
@@ -30,7 +30,7 @@ INTERVALS = (
 )
 VERSION = "neurokit2-dwt-1"
 
-_CHUNK = 128
+_CHUNK = 64  # recordings a process takes at a time
 _I, _II, _AVF = 0, 1, 5
 
 
@@ -94,21 +94,35 @@ def _area(prepared: Prepared, lead: int, start: float, stop: float) -> float:
     return float(np.median(prepared.signal[lead][around].sum(axis=1)) / fs)
 
 
-def interval_features(store: Store, *, workers: int = 1) -> npt.NDArray[np.float64]:
-    """`intervals` of every recording of a store, ``(n, len(INTERVALS))``, NaN where unknown."""
+def interval_features(
+    store: Store, *, workers: int = 1, tell: Callable[[int], None] | None = None
+) -> npt.NDArray[np.float64]:
+    """`intervals` of every recording of a store, ``(n, len(INTERVALS))``, NaN where unknown.
+
+    Args:
+        store: the recordings.
+        workers: processes; 1 stays in this one.
+        tell: told how many recordings are done.
+    """
+    found = np.full((len(store), len(INTERVALS)), np.nan)
     chunks = [range(k, min(k + _CHUNK, len(store))) for k in range(0, len(store), _CHUNK)]
-    if workers < 2:
-        parts = [_chunk(store.path, chunk) for chunk in chunks]
-    else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(_chunk, [store.path] * len(chunks), chunks))
-    return np.concatenate(parts) if parts else np.zeros((0, len(INTERVALS)))
+    jobs = ((rows, (store.path, rows)) for rows in chunks)
+    processes, done = min(workers, len(chunks)), 0
+    here = ((rows, _chunk(job)) for rows, job in jobs)
+    for rows, values in spread(_chunk, jobs, processes) if processes > 1 else here:
+        found[rows.start : rows.stop] = values
+        done += len(rows)
+        if tell is not None:
+            tell(done)
+    return found
 
 
 _OPEN: dict[Path, Any] = {}
 
 
-def _chunk(path: Path, rows: range) -> npt.NDArray[np.float64]:
+def _chunk(job: tuple[Path, range]) -> npt.NDArray[np.float64]:
+    """Intervals of some recordings of a store."""
+    path, rows = job
     if path not in _OPEN:
         _OPEN[path] = Store.open(path)
     return np.stack([intervals(_OPEN[path].prepared(k)) for k in rows])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ecgclip.corpora.writing import whole_file
 from ecgclip.errors import DataError
 
-from .results import LeftOut, Results, Row, read_results, write_results
+from .results import LeftOut, Results, Row, read_results, row_text, write_results
 from .rows import Scored, score_frame
 
 __all__ = ["Ledger"]
@@ -31,7 +31,7 @@ class Ledger:
         self.folder = folder
         self.path = folder / "evaluation" / f"{_stem(head)}.json"
         self.results = self._old(head) or head
-        self.went_on = bool(self.results.rows)
+        self._texts = {row.key: row_text(row) for row in self.results.rows}
         self._began = time.monotonic() - self.results.seconds
         self.results = replace(self.results, left_out=[])
 
@@ -48,6 +48,7 @@ class Ledger:
             rows = [replace(row, scores=name if row.population != "peer population" else "") for row in rows]
         fresh = {row.key for row in rows}
         kept = [row for row in self.results.rows if row.key not in fresh]
+        self._texts.update({row.key: row_text(row) for row in rows})
         self._write(replace(self.results, rows=[*kept, *rows]))
 
     def scores(self, row: Row, n_labels: int) -> npt.NDArray[np.float64]:
@@ -77,7 +78,7 @@ class Ledger:
 
     def _write(self, results: Results) -> None:
         self.results = replace(results, seconds=round(time.monotonic() - self._began, 1))
-        write_results(self.path, self.results)
+        write_results(self.path, self.results, [self._texts[row.key] for row in self.results.rows])
 
     def _old(self, head: Results) -> Results | None:
         """What an earlier run of the same thing left; another model's or corpus's figures are not gone on with."""

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ecgclip.corpora import label_set
+from ecgclip.corpora import Store, label_set
 from ecgclip.errors import DataError
 
-__all__ = ["LabelMapping", "label_mapping"]
+__all__ = ["LabelMapping", "label_mapping", "tested_sets"]
 
 _FILE = Path(__file__).with_name("mappings.yaml")
 
@@ -61,6 +61,12 @@ def label_mapping(system: str, labels: str) -> LabelMapping:
             f"no mapping from {system} codes to {labels}: add one to {_FILE.name} (there is {there})"
         )
     return _read(known[system, labels])
+
+
+def tested_sets(store: Store) -> tuple[str, ...]:
+    """Label sets that a corpus is tested on by transfer: CPSC's nine, whatever form it comes in; empty where none."""
+    systems = set(store.table["code_system"])
+    return ("cpsc2018",) if systems & {"cpsc2018", "snomed"} else ()
 
 
 @cache

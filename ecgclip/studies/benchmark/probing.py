@@ -51,15 +51,18 @@ def probe_rows(
         setting_of: what the draws of a group have in common.
         wanted: those settings, all of them.
     """
+    encoders = 2 + (bench.model is not None) + bench.supervised
+    bench.progress.start(encoders * len(bench.sets))
     for source in _sources(bench, ledger):
         by_set: dict[str, list[Scored]] = {}
         for labels in bench.sets:
-            if all(ledger.has(row_key(source.name, labels, setting)) for setting in wanted):
+            there = all(ledger.has(row_key(source.name, labels, setting)) for setting in wanted)
+            if not bench.progress.begins(f"{source.name}, {labels}", there):
                 by_set[labels] = _kept(bench, ledger, source, labels)
                 continue
-            bench.report(f"{ledger.results.protocol}: {source.name}, {labels}")
+            features = source.features()  # what an encoder does wrong ends the protocol
             try:
-                by_set[labels] = _fit(bench, ledger, source, labels, fit, setting_of)
+                by_set[labels] = _fit(bench, ledger, source, labels, features, fit, setting_of)
             except DataError as error:
                 ledger.leave_out(f"{source.name}, {labels}", str(error))
         for setting in wanted:
@@ -78,6 +81,7 @@ def _fit(
     ledger: Ledger,
     source: _Source,
     labels: str,
+    features: Features,
     fit: Fit,
     setting_of: Callable[[ProbeDraw], Setting],
 ) -> list[Scored]:
@@ -85,7 +89,7 @@ def _fit(
     label_set, targets = bench.targets(labels, "all")
     table = bench.table("all")
     found = fit(
-        source.features(),
+        features,
         targets,
         table["patient_id"].to_numpy(),
         table["split"].to_numpy(),
@@ -179,10 +183,8 @@ def _intervals(bench: Bench, ledger: Ledger) -> Features:
     """Intervals, an unknown one replaced by the training part's median; how many were is said in the file."""
 
     def make() -> dict[str, npt.NDArray[np.float64]]:
-        bench.report(
-            f"delineates {len(bench.store)} recordings (about {0.08 * len(bench.store) / 60:.0f} min a core)"
-        )
-        return {"values": interval_features(bench.store, workers=bench.workers)}
+        tell = bench.progress.counting("delineates", len(bench.store))
+        return {"values": interval_features(bench.store, workers=bench.workers, tell=tell)}
 
     facts = {"store": bench.store.hash, "features": VERSION}
     values = bench.cache.arrays("intervals", facts, make)["values"]

@@ -4,15 +4,15 @@ Written whole after each row, so that a killed run goes on; read strictly, so th
 """
 
 import json
-import math
-import types
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING
 
 from ecgclip.corpora.writing import write_text
 from ecgclip.errors import DataError
+
+from .strict_json import Fault, plain, read_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,10 @@ __all__ = [
     "Reliability",
     "Results",
     "Row",
+    "Unread",
     "find_results",
     "read_results",
+    "row_text",
     "write_results",
 ]
 
@@ -161,6 +163,26 @@ class CorpusFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unread:
+    """Recordings of a corpus that no figure rests on, whatever their part.
+
+    Attributes:
+        corpus: its name.
+        rejected: recordings that could not be prepared.
+        absent: recordings that the corpus names and the disk does not hold; None where a prepared store was
+            given, which does not say.
+        first: the first of them with the reason.
+        file: a CSV of all of them, relative to the folder that holds ``evaluation``; empty where there is none.
+    """
+
+    corpus: str
+    rejected: int
+    absent: int | None
+    first: list[LeftOut]
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """All figures of one protocol on one part of one corpus."""
 
@@ -179,6 +201,7 @@ class Results:
     finished: bool
     rows: list[Row]
     left_out: list[LeftOut]
+    unread: list[Unread]
 
     def row(self, key: str) -> Row | None:
         """The row of a key, None where it is not there yet."""
@@ -194,14 +217,30 @@ class Results:
         return table
 
 
-def write_results(path: Path, results: Results) -> None:
+def row_text(row: Row) -> str:
+    """A row as it stands in a results file."""
+    return _json(row).replace("\n", "\n  ")
+
+
+def write_results(path: Path, results: Results, rows: Sequence[str] | None = None) -> None:
     """Write a results file whole; numbers that are not finite become null.
+
+    Args:
+        path: where.
+        results: the file.
+        rows: `row_text` of each row, where it was made before: hundreds of rows take a while.
 
     Raises:
         DataError: the disk is full or the folder cannot be written.
     """
-    text = json.dumps(_plain(asdict(results)), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    texts = [row_text(row) for row in results.rows] if rows is None else rows
+    head, tail = _json(replace(results, rows=[])).split('\n "rows": []', maxsplit=1)
+    listed = "[\n  " + ",\n  ".join(texts) + "\n ]" if texts else "[]"
+    write_text(path, f'{head}\n "rows": {listed}{tail}\n')
+
+
+def _json(value: "Results | Row") -> str:
+    return json.dumps(plain(asdict(value)), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def read_results(path: str | Path) -> Results:
@@ -223,8 +262,8 @@ def read_results(path: str | Path) -> Results:
             f"{file}: no results file of this version (format {found!r}, expected {FORMAT!r}); measure again"
         )
     try:
-        results: Results = _read(value, Results, "")
-    except _Fault as fault:
+        results: Results = read_as(value, Results)
+    except Fault as fault:
         raise DataError(f"{file}: no results file: {fault}; measure again") from None
     keys = [row.key for row in results.rows]
     if len(set(keys)) < len(keys):
@@ -245,61 +284,3 @@ def find_results(folder: str | Path) -> Iterator[tuple[Path, Results]]:
     for file in sorted((Path(folder) / "evaluation").glob("*.json")):
         if f'"{FORMAT.partition("/")[0]}/' in file.read_text(encoding="utf-8", errors="replace")[:200]:
             yield file, read_results(file)
-
-
-class _Fault(Exception):
-    """What is wrong, with its place in the file."""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value.item() if hasattr(value, "item") else value
-
-
-def _read(value: Any, kind: Any, at: str) -> Any:
-    """A JSON value as ``kind``: a dataclass, list, dict, union or plain type; nothing is coerced."""
-    origin = get_origin(kind)
-    if is_dataclass(kind):
-        return _read_record(value, kind, at)
-    if origin is list:
-        _expect(isinstance(value, list), at, value, "a list")
-        return [_read(each, get_args(kind)[0], f"{at}[{k}]") for k, each in enumerate(value)]
-    if origin is dict:
-        _expect(isinstance(value, dict), at, value, "an object")
-        return {key: _read(each, get_args(kind)[1], f"{at}.{key}") for key, each in value.items()}
-    kinds = get_args(kind) if origin in (Union, types.UnionType) else (kind,)
-    wanted = " or ".join("null" if each is type(None) else each.__name__ for each in kinds)
-    if isinstance(value, bool):
-        _expect(bool in kinds, at, value, wanted)
-        return value
-    if isinstance(value, int) and int not in kinds and float in kinds:
-        return float(value)
-    _expect(isinstance(value, tuple(kinds)), at, value, wanted)
-    return value
-
-
-def _read_record(value: Any, kind: Any, at: str) -> Any:
-    _expect(isinstance(value, dict), at, value, "an object")
-    names = [field.name for field in fields(kind)]
-    for name in names:
-        if name not in value:
-            raise _Fault(f"{_joined(at, name)} is missing")
-    for name in value:
-        if name not in names:
-            raise _Fault(f"{_joined(at, name)} is an unknown key (there is {', '.join(names)})")
-    hints = get_type_hints(kind)
-    return kind(**{name: _read(value[name], hints[name], _joined(at, name)) for name in names})
-
-
-def _joined(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
-
-
-def _expect(holds: bool, at: str, value: Any, wanted: str) -> None:
-    if not holds:
-        raise _Fault(f"{at or 'the file'} is {value!r:.60}, expected {wanted}")

@@ -1,8 +1,8 @@
 """A results file as text for a terminal."""
 
-from .results import Results, Row
+from .results import Results, Row, Unread
 
-__all__ = ["table_text"]
+__all__ = ["table_text", "unread_text"]
 
 
 def table_text(results: Results) -> str:
@@ -17,12 +17,22 @@ def table_text(results: Results) -> str:
         names = [_name(row) for row in rows]
         width = max(map(len, names))
         lines.append(f"{'':{width}}  {'figure':>6}  {'95 % interval':>13}  {'n':>6}  labels")
-        lines += [f"{name:{width}}  {_figures(row)}" for name, row in zip(names, rows, strict=True)]
+        lines += [f"{name:{width}}  {_figures(row, results)}" for name, row in zip(names, rows, strict=True)]
     metrics = sorted({row.metric for row in rows})
     if metrics:
         lines.append(f"Figures: {', '.join(metrics)}.")
     lines += [f"left out: {out.what}: {out.why}" for out in results.left_out]
     return "\n".join(lines)
+
+
+def unread_text(unread: Unread) -> str:
+    """How many recordings of a corpus no figure rests on, and why."""
+    absent = "" if unread.absent is None else f", {unread.absent:,} absent from the disk"
+    total = unread.rejected + (unread.absent or 0)
+    are = "recording" if total == 1 else "recordings"
+    return (
+        f"{unread.corpus}: {total:,} {are} not measured ({unread.rejected:,} could not be prepared{absent})"
+    )
 
 
 def _name(row: Row) -> str:
@@ -31,7 +41,9 @@ def _name(row: Row) -> str:
     return "  ".join(part for part in [*parts, "" if row.population == "all" else row.population] if part)
 
 
-def _figures(row: Row) -> str:
+def _figures(row: Row, results: Results) -> str:
+    if row.figure is None and row.classes:
+        return f"{'-':>6}  no label has {results.minimum} positives and {results.minimum} negatives"
     interval = f"{_number(row.low)}-{_number(row.high)}".rjust(13)
     text = f"{_number(row.figure):>6}  {interval}  {row.n:>6}  {row.n_labels or '':>6}"
     lowest, highest = row.more.get("lowest"), row.more.get("highest")

@@ -64,7 +64,8 @@ def labelled_twin(bench: Bench, recipe: "Recipe", *, start: bool, epochs: int | 
         except Exception as error:  # noqa: BLE001 - a damaged archive raises whatever it hits
             raise DataError(f"{path}: the kept twin is damaged ({error}): delete it") from None
         return Supervised(twin.eval(), codes)
-    bench.report(f"trains on {len(rows)} labelled recordings, {epochs or recipe.schedule.epochs} epochs")
+    count = epochs or recipe.schedule.epochs
+    bench.progress.say(f"  trains on {len(rows):,} labelled recordings, {count} epochs")
     trained = train_supervised(
         recipe,
         bench.store,
@@ -72,7 +73,7 @@ def labelled_twin(bench: Bench, recipe: "Recipe", *, start: bool, epochs: int | 
         epochs=epochs,
         shape=shape,
         start=bench.model if start else None,
-        report=bench.report,
+        report=lambda line: bench.progress.say(f"  {line}"),
     )
     with whole_file(path) as temporary:
         torch.save(trained.twin.state_dict(), temporary)

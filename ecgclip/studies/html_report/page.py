@@ -10,6 +10,7 @@ from ecgclip.corpora import Store
 from ecgclip.corpora.writing import write_text
 from ecgclip.errors import DataError, ECGClipError
 from ecgclip.studies.benchmark.results import Results, find_results
+from ecgclip.studies.benchmark.telling import unread_text
 
 from .cases import case_section
 from .forest import chips, forest, main_rows
@@ -108,7 +109,7 @@ def _page(all_results: Sequence[Results], folder: Path, signals: Signals | str |
         _glance(all_results),
         *(protocol_section(each, name) for each, name in zip(all_results, identifiers, strict=True)),
         case_section(all_results, folder, signals),
-        _unread(signals),
+        _unread(all_results),
         _made(all_results),
     )
     body = tag("body", None, _contents(all_results, identifiers), main, tag("script", None, Markup(script)))
@@ -201,18 +202,20 @@ def _glance(all_results: Sequence[Results]) -> Markup:
     )
 
 
-def _unread(signals: Signals | str | None) -> Markup | None:
-    if not isinstance(signals, Signals) or signals.rejected is None:
-        return None
-    title = tag("h2", None, "Recordings that could not be read")
-    if not signals.rejected:
-        body = tag("p", None, "None: every recording of the corpus was prepared.")
-    else:
+def _unread(all_results: Sequence[Results]) -> Markup:
+    """Recordings that no figure rests on, a table a corpus; of two files the later one's word."""
+    found = {each.corpus: each for results in all_results for each in results.unread}
+    parts: list[Markup] = []
+    for each in found.values():
         columns = [Column("recording", "text"), Column("reason", "text")]
-        body = table(
-            columns, signals.rejected, f"{count(len(signals.rejected))} recordings that could not be read"
+        lines = [(out.what, out.why) for out in each.first]
+        parts.append(
+            tag("p", None, f"{unread_text(each)}; all of them are listed in ", tag("code", None, each.file))
         )
-    return tag("section", {"id": "unread"}, title, body)
+        parts.append(table(columns, lines, f"{each.corpus}: the first {count(len(lines))}"))
+    if not parts:
+        parts = [tag("p", None, "None: every recording that was given was prepared.")]
+    return tag("section", {"id": "unread"}, tag("h2", None, "Recordings that could not be read"), *parts)
 
 
 def _made(all_results: Sequence[Results]) -> Markup:

@@ -21,7 +21,6 @@ class Signals:
         corpus_hash: of the corpus table.
         rows: row of each id.
         reports: report of each id.
-        rejected: id and reason of recordings that could not be read; None for a corpus, which no one has prepared.
         note: what was done to the signals.
     """
 
@@ -29,7 +28,6 @@ class Signals:
     corpus_hash: str
     rows: dict[str, int]
     reports: dict[str, str]
-    rejected: tuple[tuple[str, str], ...] | None
     note: str
 
     def record(self, identifier: str) -> ECGRecord:
@@ -74,11 +72,9 @@ def open_signals(data: str | Path | Store, hashes: Collection[str]) -> Signals:
         )
     table = source.table
     ids = [str(each) for each in table["record_id"]]
-    rejected: tuple[tuple[str, str], ...] | None = None
     note = ""
     if isinstance(source, Store):
-        rejected = tuple((each.record_id, each.reason) for each in source.rejected)
         low, high = source.preprocessor.band
         note = f"{low:g}-{high:g} Hz"
     reports = dict(zip(ids, map(str, table["report"]), strict=True))
-    return Signals(source, found, {each: k for k, each in enumerate(ids)}, reports, rejected, note)
+    return Signals(source, found, {each: k for k, each in enumerate(ids)}, reports, note)

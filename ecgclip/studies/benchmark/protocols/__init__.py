@@ -15,7 +15,7 @@ from .robustness import robustness
 from .transfer import transfer
 from .zero_shot import zero_shot
 
-__all__ = ["LEARNS", "NEEDS_BANK", "NEEDS_TEXT", "PROTOCOLS", "Protocol"]
+__all__ = ["PROTOCOLS", "Protocol"]
 
 Protocol = Callable[[Bench, Ledger], None]
 
@@ -30,12 +30,3 @@ PROTOCOLS: Mapping[str, Protocol] = {
     "calibration": calibration,
     "fine_tune": fine_tune,
 }
-
-NEEDS_TEXT = ("zero_shot", "retrieval", "leads", "robustness", "calibration", "fine_tune")
-"""Protocols that need a model with a text side, or its recipe: none for an outside encoder."""
-
-NEEDS_BANK = ("zero_shot", "leads", "robustness", "calibration")
-"""Protocols that score by phrases."""
-
-LEARNS = ("linear_probe", "few_shot", "fine_tune")
-"""Protocols that learn labels on the training part of the corpus that they are scored on."""

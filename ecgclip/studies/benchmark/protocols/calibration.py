@@ -30,15 +30,14 @@ def calibration(bench: Bench, ledger: Ledger) -> None:
             if bench.split == "validation"
             else "the corpus has no validation part",
         )
+    bench.progress.start((2 if held else 1) * len(bench.banked))
     for labels in bench.banked:
         classifier = bench.classifier(labels)
         scored = shipped_scores(bench, labels, probabilities="prior")
-        if not ledger.has(scored.key):
-            bench.report(f"calibration: {labels}, prior")
+        if bench.progress.begins(f"{labels}, prior", ledger.has(scored.key)):
             ledger.add([_row(bench, replace(scored, marks=(*bench.marks, "prior")), classifier)])
         scored = shipped_scores(bench, labels, probabilities="calibrated")
-        if held and not ledger.has(scored.key):
-            bench.report(f"calibration: {labels}, calibrated")
+        if held and bench.progress.begins(f"{labels}, calibrated", ledger.has(scored.key)):
             truth = bench.targets(labels, "validation")[1]
             earlier = np.asarray(bench.scores(labels, split="validation"), dtype=np.float32)
             classifier.calibrate(earlier, truth).set_thresholds(earlier, truth, rule="f1")

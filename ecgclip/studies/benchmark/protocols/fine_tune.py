@@ -14,14 +14,11 @@ EPOCHS = 3
 
 def fine_tune(bench: Bench, ledger: Ledger) -> None:
     """Train the signal side on all statements of the training part for a few epochs, and score the part."""
-    if bench.recipe is None:
-        ledger.leave_out("fine_tune", "no recipe says how to train: give a run folder")
-        return
-    if not (bench.store.table["code_system"] == "scp").all():
-        ledger.leave_out("fine_tune", "it learns PTB-XL's statements, and this corpus carries none")
-        return
+    assert bench.recipe is not None
     setting: dict[str, str | int | float | bool] = {"epochs": bench.epochs or EPOCHS}
-    if all(ledger.has(row_key("model", labels, setting)) for labels in bench.sets):
+    bench.progress.start(1)
+    there = all(ledger.has(row_key("model", labels, setting)) for labels in bench.sets)
+    if not bench.progress.begins(f"{setting['epochs']} epochs on all statements", there):
         return
     trained = labelled_twin(bench, bench.recipe, start=True, epochs=bench.epochs or EPOCHS)
     rows, parts = bench.rows(bench.split), []

@@ -12,22 +12,26 @@ __all__ = ["leads", "viewed_rows"]
 
 def leads(bench: Bench, ledger: Ledger) -> None:
     """Zero-shot with fewer leads, absent ones told by the mask, or handed over as a flat line."""
-    for names in LEAD_SETS:
-        for fill in ("mask", "zero") if names != "twelve" else ("mask",):
-            viewed_rows(bench, ledger, View(leads=names, fill=fill, seed=bench.seed), leads=names, fill=fill)
+    fills = {names: ("mask", "zero") if names != "twelve" else ("mask",) for names in LEAD_SETS}
+    views = [(names, fill) for names, both in fills.items() for fill in both]
+    bench.progress.start(len(views) * len(bench.banked))
+    for names, fill in views:
+        viewed_rows(bench, ledger, View(leads=names, fill=fill, seed=bench.seed), leads=names, fill=fill)
 
 
 def viewed_rows(bench: Bench, ledger: Ledger, view: View, **setting: str | float) -> None:
     """Rows of every label set through a view, and their mean."""
     wanted = [*bench.banked, *(["ptbxl-mean"] if set(MEAN_OF) <= set(bench.banked) else [])]
-    if all(ledger.has(row_key("model", labels, setting)) for labels in wanted):
-        return
+    there = {labels: ledger.has(row_key("model", labels, setting)) for labels in wanted}
+    said = ", ".join(f"{k} {v}" for k, v in setting.items())
     parts = []
     for labels in bench.banked:
+        fresh = bench.progress.begins(f"{labels}, {said}", there[labels])
+        if all(there.values()):
+            continue
         scored = shipped_scores(bench, labels, view, **setting)
         parts.append(scored)
-        if not ledger.has(scored.key):
-            said = ", ".join(f"{k} {v}" for k, v in setting.items())
-            bench.report(f"{ledger.results.protocol}: {labels}, {said}")
+        if fresh:
             ledger.add(auroc_rows(scored, **bench.figures, populations=("all",)), scored)
-    mean_row(bench, ledger, parts)
+    if not all(there.values()):
+        mean_row(bench, ledger, parts)

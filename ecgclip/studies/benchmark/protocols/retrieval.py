@@ -19,14 +19,13 @@ _AT = (1, 5, 10)
 def retrieval(bench: Bench, ledger: Ledger) -> None:
     """Recall at 1, 5 and 10 and the median rank in both directions; identical texts are hits of each other."""
     assert bench.model is not None
-    if all(ledger.has(row_key("model", "", {"direction": direction})) for direction in DIRECTIONS):
+    there = all(ledger.has(row_key("model", "", {"direction": direction})) for direction in DIRECTIONS)
+    bench.progress.start(1)
+    if not bench.progress.begins("reports and recordings", there):
         return
     table, findings = bench.table(), bench.model.config.findings
     reports = [text if str(text).strip() else "" for text in table["report"]]
     named = [k for k, text in enumerate(reports) if text]
-    if len(named) < 2:
-        ledger.leave_out("retrieval", f"{len(named)} of the {len(table)} recordings have a report")
-        return
     read = [join_statements(readable_texts(reports[k], findings)) or reports[k] for k in named]
     rows = bench.rows(bench.split)[named]
     ecg = bench.model.encode_ecg(StorePart(bench.store, rows))

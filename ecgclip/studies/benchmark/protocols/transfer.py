@@ -10,7 +10,7 @@ from ecgclip.evaluation import linear_probe
 from ecgclip.studies.benchmark.bench import Bench
 from ecgclip.studies.benchmark.leakage import refuse_shared
 from ecgclip.studies.benchmark.ledger import Ledger
-from ecgclip.studies.benchmark.mapping import label_mapping
+from ecgclip.studies.benchmark.mapping import label_mapping, tested_sets
 from ecgclip.studies.benchmark.results import LeftOut
 from ecgclip.studies.benchmark.rows import Scored, auroc_rows
 
@@ -20,17 +20,16 @@ __all__ = ["transfer"]
 def transfer(bench: Bench, ledger: Ledger) -> None:
     """Probe fitted on the training part of this corpus, every record of the other scored."""
     other = bench.other
-    if other is None:
-        ledger.leave_out("transfer", "no second corpus to test on: give --to PATH")
-        return
+    assert other is not None
     refuse_shared(bench.store, bench.rows("train"), other, np.arange(len(other)))
     systems = sorted(set(bench.store.table["code_system"]) - {"none"})
-    for labels in _sets_of(other):
+    sets = tested_sets(other)
+    bench.progress.start((1 if bench.model is None else 2) * len(sets))
+    for labels in sets:
         base = _scored(bench, other, labels)
         if bench.model is None:
             ledger.leave_out(f"{labels}, zero-shot", "an outside encoder has no text side")
-        elif not ledger.has(base.key):
-            bench.report(f"transfer: {labels}, zero-shot")
+        elif bench.progress.begins(f"{labels}, zero-shot", ledger.has(base.key)):
             scores = bench.scores(labels, split="all", store=other)
             scored = replace(base, scores=scores, bank=bench.bank_hash(labels))
             ledger.add(auroc_rows(scored, populations=("all", "all-classes"), **bench.figures), scored)
@@ -41,9 +40,8 @@ def transfer(bench: Bench, ledger: Ledger) -> None:
             continue
         setting = {**base.setting, "by": "linear probe"}
         scored = replace(base, setting=setting, marks=(*bench.marks, "labels of the training part"))
-        if ledger.has(scored.key):
+        if not bench.progress.begins(f"{labels}, linear probe", ledger.has(scored.key)):
             continue
-        bench.report(f"transfer: {labels}, linear probe")
         train = bench.rows("train")
         features = np.concatenate(
             [bench.features(bench.encoder)[train], bench.features(bench.encoder, other)]
@@ -70,12 +68,6 @@ def transfer(bench: Bench, ledger: Ledger) -> None:
         ]
         scored = replace(scored, scores=found.scores, left_out=tuple(absent))
         ledger.add(auroc_rows(scored, populations=("all", "all-classes"), **bench.figures), scored)
-
-
-def _sets_of(store: Store) -> tuple[str, ...]:
-    """Label sets of the other corpus: CPSC's nine first, whatever form it comes in."""
-    systems = set(store.table["code_system"])
-    return ("cpsc2018",) if systems & {"cpsc2018", "snomed"} else ()
 
 
 def _scored(bench: Bench, other: Store, labels: str) -> Scored:

@@ -15,16 +15,17 @@ __all__ = ["mean_row", "shipped_scores", "zero_shot"]
 
 def zero_shot(bench: Bench, ledger: Ledger) -> None:
     """Score every label set; the mean of the four PTB-XL sets, and the Challenge's metric where it applies."""
-    parts = []
-    for labels in (*bench.banked, *bench.more_sets):
+    parts, sets = [], (*bench.banked, *bench.more_sets)
+    bench.progress.start(len(sets))
+    for labels in sets:
+        fresh = bench.progress.begins(labels, ledger.has(row_key("model", labels, {})))
         try:
             scored = shipped_scores(bench, labels)
         except ECGClipError as error:
             ledger.leave_out(labels, str(error))
             continue
         parts.append(scored)
-        if not ledger.has(scored.key):
-            bench.report(f"zero_shot: {labels}")
+        if fresh:
             populations = ("all", "all-classes", "peer population")
             ledger.add(auroc_rows(scored, **bench.figures, populations=populations), scored)
         if labels == "challenge-2021" and not ledger.has(row_key("model", labels, {"metric": "challenge"})):
