@@ -182,6 +182,14 @@ def test_a_file_that_is_absent_or_no_text(tmp_path):
     assert "cannot be read" in fault(tmp_path)
 
 
+def test_overrides_are_left_as_they_were_given(write):
+    shared = [{"kind": "infonce"}, {"kind": "local", "plan": "transport"}]
+    path = write(GOOD)
+    changed = load_recipe(path, {"objective": shared, "objective.1.plan": "attention"})
+    assert changed.to_dict()["objective"][1]["plan"] == "attention"
+    assert load_recipe(path, {"objective": shared}).to_dict()["objective"][1]["plan"] == "transport"
+
+
 def test_overrides_reach_every_depth_and_lists(write):
     recipe = load_recipe(
         write(GOOD),

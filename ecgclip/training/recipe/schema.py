@@ -217,7 +217,7 @@ def load_recipe(
     else:
         values, where = copy.deepcopy(dict(source)), "recipe"
     for key, value in (overrides or {}).items():
-        _override(values, key, value)
+        _override(values, key, copy.deepcopy(value))
     try:
         return Recipe.model_validate_json(json.dumps(values, default=os.fspath))
     except ValidationError as error:
