@@ -10,8 +10,8 @@ _HOME = {
     "Fingerprints": "fingerprints",
     "LABEL_SETS": "label_sets",
     "LabelSet": "label_sets",
-    "Progress": "preparing",
-    "Rejected": "shards",
+    "Progress": "store",
+    "Rejected": "store",
     "SPLITS": "corpus",
     "Shared": "fingerprints",
     "Store": "store",
@@ -21,18 +21,18 @@ _HOME = {
     "fingerprint": "fingerprints",
     "fold_of": "corpus",
     "label_set": "label_sets",
-    "open_challenge": "challenge",
+    "open_challenge": "opening",
     "open_corpus": "opening",
-    "open_cpsc2018": "cpsc2018",
-    "open_csn": "challenge",
-    "open_manifest": "manifest",
-    "open_mimic_iv_ecg": "mimic_iv_ecg",
-    "open_ptb_xl": "ptb_xl",
-    "open_records": "unlabelled",
-    "open_reports": "reports_alone",
-    "prepare": "preparing",
+    "open_cpsc2018": "opening",
+    "open_csn": "opening",
+    "open_manifest": "opening",
+    "open_mimic_iv_ecg": "opening",
+    "open_ptb_xl": "opening",
+    "open_records": "opening",
+    "open_reports": "opening",
+    "prepare": "store",
     "refuse_seen": "fingerprints",
-    "save_manifest": "manifest",
+    "save_manifest": "opening",
     "shared_recordings": "fingerprints",
     "simulate": "simulated",
     "split_of": "corpus",
@@ -41,8 +41,6 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
-    from .challenge import open_challenge as open_challenge
-    from .challenge import open_csn as open_csn
     from .corpus import CODE_SYSTEMS as CODE_SYSTEMS
     from .corpus import COLUMNS as COLUMNS
     from .corpus import SPLITS as SPLITS
@@ -50,7 +48,6 @@ if TYPE_CHECKING:
     from .corpus import concatenate as concatenate
     from .corpus import fold_of as fold_of
     from .corpus import split_of as split_of
-    from .cpsc2018 import open_cpsc2018 as open_cpsc2018
     from .fingerprints import Fingerprints as Fingerprints
     from .fingerprints import Shared as Shared
     from .fingerprints import fingerprint as fingerprint
@@ -59,21 +56,24 @@ if TYPE_CHECKING:
     from .label_sets import LABEL_SETS as LABEL_SETS
     from .label_sets import LabelSet as LabelSet
     from .label_sets import label_set as label_set
-    from .manifest import open_manifest as open_manifest
-    from .manifest import save_manifest as save_manifest
-    from .mimic_iv_ecg import open_mimic_iv_ecg as open_mimic_iv_ecg
     from .opening import CORPORA as CORPORA
     from .opening import detect_corpus as detect_corpus
+    from .opening import open_challenge as open_challenge
     from .opening import open_corpus as open_corpus
-    from .preparing import Progress as Progress
-    from .preparing import prepare as prepare
-    from .ptb_xl import open_ptb_xl as open_ptb_xl
-    from .reports_alone import open_reports as open_reports
-    from .shards import Rejected as Rejected
+    from .opening import open_cpsc2018 as open_cpsc2018
+    from .opening import open_csn as open_csn
+    from .opening import open_manifest as open_manifest
+    from .opening import open_mimic_iv_ecg as open_mimic_iv_ecg
+    from .opening import open_ptb_xl as open_ptb_xl
+    from .opening import open_records as open_records
+    from .opening import open_reports as open_reports
+    from .opening import save_manifest as save_manifest
     from .simulated import simulate as simulate
+    from .store import Progress as Progress
+    from .store import Rejected as Rejected
     from .store import Store as Store
     from .store import StoreBatch as StoreBatch
-    from .unlabelled import open_records as open_records
+    from .store import prepare as prepare
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from ecgclip.errors import DataError
 
 from .corpus import Corpus
-from .manifest import MANIFEST_CSV
+from .opening import MANIFEST_CSV
 from .writing import whole_file
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ecgclip.corpora import LABEL_SETS, LabelSet, label_set, open_ptb_xl
 from ecgclip.corpora.label_sets import facts
-from ecgclip.corpora.ptb_xl import check_statements
+from ecgclip.corpora.opening.ptb_xl import check_statements
 from ecgclip.errors import DataError, UsageError
 
 

@@ -302,7 +302,7 @@ def test_a_write_that_fails_leaves_nothing_half_written(ptb, tmp_path):
 
 
 def test_workers_load_no_torch(ptb, tmp_path):
-    loaded = "import sys, ecgclip.corpora.preparing, ecgclip.signals, ecgclip.records, ecgclip.reports"
+    loaded = "import sys, ecgclip.corpora.store.preparing, ecgclip.signals, ecgclip.records, ecgclip.reports"
     out = subprocess.run(
         [sys.executable, "-c", f"{loaded}; print('torch' in sys.modules, 'datasets' in sys.modules)"],
         capture_output=True,

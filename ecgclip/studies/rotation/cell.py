@@ -127,7 +127,7 @@ def cell_job(
 
 def _key(recipe: Recipe, store: "Store") -> str:
     """Twelve hexadecimal digits over what the weights follow from."""
-    from ecgclip.corpora.statements import reader_version
+    from ecgclip.corpora.store import reader_version
 
     values = recipe.to_dict()
     for name in ("store", "workers"):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgclip.corpora.corpus import Corpus, fold_of, keep_present, split_of
 from ecgclip.errors import DataError
 
-from .corpus import Corpus, fold_of, keep_present, split_of
 from .csv_tables import readable_csv
 
 _REPORTS = tuple(f"report_{number}" for number in range(18))

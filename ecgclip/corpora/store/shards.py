@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ecgclip.corpora.corpus import Reader
+from ecgclip.corpora.fingerprints import SIZE, Fingerprints, fingerprint
+from ecgclip.corpora.writing import disk_error, hold
 from ecgclip.errors import DataError, ECGClipError
-
-from .corpus import Reader
-from .fingerprints import SIZE, Fingerprints, fingerprint
-from .writing import disk_error, hold
 
 if TYPE_CHECKING:
     import pyarrow as pa

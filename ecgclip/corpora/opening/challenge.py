@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgclip.corpora.corpus import Corpus, fold_of, split_of
 from ecgclip.errors import DataError
 
-from .corpus import Corpus, fold_of, split_of
 from .header_codes import header_paths, read_diagnosis
 
 

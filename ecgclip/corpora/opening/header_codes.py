@@ -6,9 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecgclip.corpora.label_sets import facts
 from ecgclip.errors import DataError
-
-from .label_sets import facts
 
 _UNKNOWN = {"", "unknown", "unknows", "nan", "none"}
 

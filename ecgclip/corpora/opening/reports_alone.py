@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecgclip.corpora.corpus import select_rows
+from ecgclip.corpora.store import MANIFEST, Store
 from ecgclip.errors import DataError
 
-from .corpus import select_rows
-from .opening import open_corpus
 from .ptb_xl import ptb_xl_table
-from .store import MANIFEST, Store
+from .registry import open_corpus
 
 if TYPE_CHECKING:
     import pandas as pd

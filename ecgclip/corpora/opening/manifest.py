@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgclip.corpora.corpus import SPLITS, Corpus, fold_of, keep_present, split_of
+from ecgclip.corpora.writing import write_text
 from ecgclip.errors import DataError, UsageError
-
-from .corpus import SPLITS, Corpus, fold_of, keep_present, split_of
-from .writing import write_text
 
 MANIFEST_CSV = "manifest.csv"
 COLUMNS = ("path", "report", "patient_id", "split", "labels", "record_id")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgclip.corpora.corpus import Corpus
 from ecgclip.errors import DataError
 
-from .corpus import Corpus
 from .header_codes import header_paths
 
 ENDINGS = (".hea", ".dat", ".mat")

@@ -17,7 +17,7 @@ from .ptb_xl import open_ptb_xl
 from .unlabelled import open_records
 
 if TYPE_CHECKING:
-    from .corpus import Corpus
+    from ecgclip.corpora.corpus import Corpus
 
 CORPORA: dict[str, Callable[..., Corpus]] = {
     "ptb-xl": open_ptb_xl,

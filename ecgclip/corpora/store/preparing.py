@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecgclip.corpora.corpus import Corpus
+from ecgclip.corpora.processes import picklable, spread
+from ecgclip.corpora.writing import disk_error, is_held, write_text
 from ecgclip.errors import DataError, UsageError
 
-from .corpus import Corpus
-from .processes import picklable, spread
 from .shards import Rejected, ShardJob, ShardSummary, shard_summary, write_shard
 from .statements import reader_version
 from .store import FORMAT, MANIFEST, REJECTED, Store, content_hash, read_manifest
-from .writing import disk_error, is_held, write_text
 
 if TYPE_CHECKING:
     from ecgclip.signals import Preprocessor

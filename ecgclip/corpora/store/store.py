@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ecgclip.corpora.fingerprints import SIZE, Fingerprints
 from ecgclip.errors import DataError, UsageError
 
-from .fingerprints import SIZE, Fingerprints
 from .shards import LIST_COLUMNS, MV_PER_STEP, TEXT_COLUMNS, Rejected, Shard, read_shard
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Store:
             UsageError: if a split's name is unknown.
             DataError: if there is none.
         """
-        from .corpus import select_rows
+        from ecgclip.corpora.corpus import select_rows
 
         return select_rows(self.table, f"store {self.path}", split=split, folds=folds)
 

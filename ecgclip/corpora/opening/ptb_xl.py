@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgclip.corpora.corpus import Corpus, keep_present, split_of
+from ecgclip.corpora.label_sets import facts
 from ecgclip.errors import DataError, UsageError
 
-from .corpus import Corpus, keep_present, split_of
 from .csv_tables import readable_csv
-from .label_sets import facts
 
 _FILES = {100: "filename_lr", 500: "filename_hr"}
 _NEEDED = ("ecg_id", "patient_id", "report", "scp_codes", "strat_fold", "filename_lr", "filename_hr")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgclip.corpora.corpus import Corpus, fold_of, keep_present, split_of
+from ecgclip.corpora.label_sets import facts
 from ecgclip.errors import DataError
 
 from .challenge import open_challenge
-from .corpus import Corpus, fold_of, keep_present, split_of
 from .csv_tables import readable_csv
-from .label_sets import facts
 
 _LABELS = ("First_label", "Second_label", "Third_label")
 
