@@ -1,6 +1,7 @@
 """Variants, phases and the decision: what is explored can be looked at, what is confirmed is confirmed once."""
 
 import copy
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -189,6 +190,23 @@ def test_nothing_is_compared_before_all_folds_are_there(files, out, folded_store
     part = confirm(variants, decision, folded_store.path, out=out, results=results, folds=[1, 2], draws=50)
     assert part["complete"] is False
     assert "families" not in part
+
+
+def test_families_are_compared_before_what_is_only_reported(files, out, folded_store):
+    variants = read_variants(files / "variants.yaml")
+    variants["later"] = dataclasses.replace(variants["uniform"], name="later")
+    decision = read_decision(files / "decision.yaml").model_copy(update={"reported": ("later",)})
+    results = files / "results" / "confirm.json"
+    states = []
+
+    def look(line):
+        states.append(json.loads(results.read_text()) if results.is_file() else None)
+
+    found = confirm(variants, decision, folded_store.path, out=out, results=results, draws=50, report=look)
+    assert states[0] is None
+    assert states[-1]["families"] == found["families"]
+    assert states[-1]["reported"] == []
+    assert [row["name"] for row in found["reported"]] == ["later"]
 
 
 def test_a_claim_is_of_one_store(files, quick_recipe):

@@ -92,8 +92,9 @@ def confirm(
 ) -> dict[str, Any]:
     """Rotate the decided variants over the confirming folds, once, and compare the decided families.
 
-    The comparisons are made, and written, when every fold of every variant is there; some of the folds may be run
-    before. The decision is kept in ``<results>.decision.json`` from the first call on.
+    The families are trained first, and compared and written when every fold of theirs is there; then what is only
+    reported. Some of the folds may be run before. The decision is kept in ``<results>.decision.json`` from the
+    first call on.
 
     Raises:
         UsageError: a fold of the other phase.
@@ -108,39 +109,50 @@ def confirm(
         {name: each.recipe for name, each in wanted.items()},
         store.hash,
     )
-    rotations = _rotate(wanted, store, phase, folds, Path(out), jobs, report)
-    found = {**_header(phase, store), **kept, "complete": _complete(rotations, phase)}
-    found["variants"] = {name: _entry(wanted[name], rotation) for name, rotation in rotations.items()}
-    if found["complete"]:
-        found["families"] = [
-            {
-                **each.model_dump(),
-                "against": list(each.against),
-                "differences": [
-                    asdict(row)
-                    for row in compare_family(
-                        rotations[each.formulation],
-                        {name: rotations[name] for name in each.against},
-                        each.measure,
-                        draws=draws,
-                    )
-                ],
-            }
-            for each in decision.families
-        ]
-        found["reported"] = _reported(decision, rotations, draws)
-    _write(file, found)
+    judged = [name for each in decision.families for name in (each.formulation, *each.against)]
+    rotations: dict[str, Rotation] = {}
+    found: dict[str, Any] = {}
+    for names in (judged, decision.reported):  # what is judged first: a night that ends early decides
+        part = {name: wanted[name] for name in names if name not in rotations}
+        if not part:
+            continue
+        rotations |= _rotate(part, store, phase, folds, Path(out), jobs, report)
+        found = {**_header(phase, store), **kept, **_compared(decision, rotations, phase, draws)}
+        found["variants"] = {name: _entry(wanted[name], rotation) for name, rotation in rotations.items()}
+        _write(file, found)
     return found
 
 
-def _reported(decision: Decision, rotations: Mapping[str, Rotation], draws: int) -> list[dict[str, Any]]:
-    """The first family's formulation against what is only reported, unadjusted."""
-    if not decision.reported:
-        return []
+def _compared(
+    decision: Decision, rotations: Mapping[str, Rotation], phase: Phase, draws: int
+) -> dict[str, Any]:
+    """Whether all folds of the families are there, their comparisons if so, and what is reported beside them."""
     first = decision.families[0]
-    others = {name: rotations[name] for name in decision.reported}
-    rows = compare_family(rotations[first.formulation], others, first.measure, draws=draws)
-    return [{**asdict(row), "p_holm": None} for row in rows]
+    judged = {name for each in decision.families for name in (each.formulation, *each.against)}
+    if not _complete([rotations[name] for name in judged], phase):
+        return {"complete": False}
+    families = [
+        {
+            **each.model_dump(),
+            "against": list(each.against),
+            "differences": _differences_from(each.formulation, each.against, each.measure, rotations, draws),
+        }
+        for each in decision.families
+    ]
+    beside = [name for name in decision.reported if name in rotations and _complete([rotations[name]], phase)]
+    rows = _differences_from(first.formulation, beside, first.measure, rotations, draws)
+    return {
+        "complete": True,
+        "families": families,
+        "reported": [{**row, "p_holm": None} for row in rows],
+    }
+
+
+def _differences_from(
+    formulation: str, against: Iterable[str], measure: str, rotations: Mapping[str, Rotation], draws: int
+) -> list[dict[str, Any]]:
+    others = {name: rotations[name] for name in against}
+    return [asdict(row) for row in compare_family(rotations[formulation], others, measure, draws=draws)]
 
 
 def _one_store(
@@ -181,8 +193,8 @@ def _rotate(
     }
 
 
-def _complete(rotations: Mapping[str, Rotation], phase: Phase) -> bool:
-    return all(set(rotation.cells) == set(phase.folds) for rotation in rotations.values())
+def _complete(rotations: Iterable[Rotation], phase: Phase) -> bool:
+    return all(set(rotation.cells) == set(phase.folds) for rotation in rotations)
 
 
 def _entry(variant: Variant, rotation: Rotation) -> dict[str, Any]:
