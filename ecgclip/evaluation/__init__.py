@@ -18,7 +18,6 @@ _HOME = {
     "challenge_metric": "challenge",
     "expected_calibration_error": "metrics",
     "f1": "metrics",
-    "f1_thresholds": "metrics",
     "few_shot_probe": "probe",
     "fmax": "metrics",
     "holm": "bootstrap",
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from .metrics import brier as brier
     from .metrics import expected_calibration_error as expected_calibration_error
     from .metrics import f1 as f1
-    from .metrics import f1_thresholds as f1_thresholds
     from .metrics import fmax as fmax
     from .metrics import reliability as reliability
     from .metrics import sensitivity_at_specificity as sensitivity_at_specificity

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .metrics import Floats
 
-__all__ = ["Regressions", "fit_logistic"]
+__all__ = ["Axes", "Regressions", "fit_logistic"]
 
 _MEMORY = 8
 _BACKTRACKS = 30
@@ -35,7 +35,30 @@ class Regressions:
         return np.asarray(features @ self.coefficients + self.intercepts)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Axes:
+    """Features on their principal axes, found once for all regressions on them.
+
+    Attributes:
+        design: ``(n, rank + 1)``, a column of ones last.
+        rotation: ``(dim, rank)``.
+        scales: ``(rank,)`` singular values.
+    """
+
+    design: Floats
+    rotation: Floats
+    scales: Floats
+
+    @classmethod
+    def of(cls, features: Floats) -> "Axes":
+        """The axes of ``(n, dim)`` features."""
+        u, s, vt = np.linalg.svd(features, full_matrices=False)
+        rank = int((s > s.max(initial=0.0) * 1e-10).sum())
+        design = np.hstack([u[:, :rank] * s[:rank], np.ones((len(features), 1))])
+        return cls(design, vt[:rank].T, s[:rank])
+
+
+@dataclass(frozen=True)
 class _Problem:
     """Rotated features with a column of ones, and what differs between columns."""
 
@@ -43,15 +66,20 @@ class _Problem:
     targets: Floats  # (n, k)
     weights: Floats  # (n, k), each column sums to one
     penalty: Floats  # (rank + 1, k), zero for the intercept
+    scale: Floats  # (rank + 1, k), what the inverse Hessian is taken for at first
 
-    def loss(self, theta: Floats, columns: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """Objective ``(k',)`` and gradient ``(rank + 1, k')`` of some columns."""
+    def select(self, columns: NDArray[np.intp]) -> "_Problem":
+        """Some of the columns."""
+        parts = (each[:, columns] for each in (self.targets, self.weights, self.penalty, self.scale))
+        return _Problem(self.design, *parts)
+
+    def loss(self, theta: Floats) -> tuple[Floats, Floats]:
+        """Objective ``(k,)`` and gradient ``(rank + 1, k)``."""
         logits = self.design @ theta
-        y, w, penalty = self.targets[:, columns], self.weights[:, columns], self.penalty[:, columns]
-        value = np.einsum("nk,nk->k", w, np.logaddexp(0.0, logits) - y * logits)
-        value += 0.5 * np.einsum("dk,dk->k", penalty * theta, theta)
-        residual = w * (0.5 * (1.0 + np.tanh(0.5 * logits)) - y)
-        return value, self.design.T @ residual + penalty * theta
+        value = np.einsum("nk,nk->k", self.weights, np.logaddexp(0.0, logits) - self.targets * logits)
+        value += 0.5 * np.einsum("dk,dk->k", self.penalty * theta, theta)
+        residual = self.weights * (0.5 * (1.0 + np.tanh(0.5 * logits)) - self.targets)
+        return value, self.design.T @ residual + self.penalty * theta
 
 
 def _direction(gradient: Floats, scale: Floats, pairs: list[tuple[Floats, Floats]]) -> Floats:
@@ -70,51 +98,54 @@ def _direction(gradient: Floats, scale: Floats, pairs: list[tuple[Floats, Floats
 
 
 def _search(
-    problem: _Problem,
-    columns: NDArray[np.intp],
-    theta: Floats,
-    value: Floats,
-    gradient: Floats,
-    direction: Floats,
+    problem: _Problem, theta: Floats, value: Floats, gradient: Floats, direction: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Backtrack each column from a full step until it falls by Armijo's rule."""
     slope = np.einsum("dk,dk->k", gradient, direction)
     step = np.ones_like(value)
-    new_value, new_gradient = problem.loss(theta + direction, columns)
+    new_value, new_gradient = problem.loss(theta + direction)
     for _ in range(_BACKTRACKS):
         high = np.flatnonzero(new_value > value + 1e-4 * step * slope + 1e-15 * np.abs(value))
         if high.size == 0:
             break
         step[high] *= 0.5
         trial = theta[:, high] + step[high] * direction[:, high]
-        new_value[high], new_gradient[:, high] = problem.loss(trial, columns[high])
+        new_value[high], new_gradient[:, high] = problem.select(high).loss(trial)
     return step * direction, new_value, new_gradient
 
 
-def _minimise(
-    problem: _Problem, scale: Floats, theta: Floats, tol: float, max_iter: int
-) -> NDArray[np.bool_]:
+def _minimise(problem: _Problem, theta: Floats, tol: float, max_iter: int) -> NDArray[np.bool_]:
     """Run every column until its expected gain is below ``tol``; ``theta`` is updated in place."""
     active = np.arange(theta.shape[1])
-    value, gradient = problem.loss(theta, active)
+    value, gradient = problem.loss(theta)
     pairs: list[tuple[Floats, Floats]] = []
     for _ in range(max_iter):
-        gain = np.einsum("dk,dk->k", scale[:, active] * gradient, gradient)
+        gain = np.einsum("dk,dk->k", problem.scale * gradient, gradient)
         keep = np.flatnonzero(gain > tol)
         if keep.size < active.size:
-            active, value, gradient = active[keep], value[keep], gradient[:, keep]
+            active, problem, value, gradient = (
+                active[keep],
+                problem.select(keep),
+                value[keep],
+                gradient[:, keep],
+            )
             pairs = [(step[:, keep], change[:, keep]) for step, change in pairs]
         if active.size == 0:
             break
-        direction = _direction(gradient, scale[:, active], pairs)
-        step, value, new_gradient = _search(problem, active, theta[:, active], value, gradient, direction)
+        direction = _direction(gradient, problem.scale, pairs)
+        step, value, new_gradient = _search(problem, theta[:, active], value, gradient, direction)
         theta[:, active] += step
         change = new_gradient - gradient
         gradient = new_gradient
         moved = np.einsum("dk,dk->k", step, change) > 1e-300
         if not moved.all():  # a column at the floor of float64 is done
             keep = np.flatnonzero(moved)
-            active, value, gradient = active[keep], value[keep], gradient[:, keep]
+            active, problem, value, gradient = (
+                active[keep],
+                problem.select(keep),
+                value[keep],
+                gradient[:, keep],
+            )
             pairs = [(s[:, keep], c[:, keep]) for s, c in pairs]
             step, change = step[:, keep], change[:, keep]
         pairs = [*pairs[-(_MEMORY - 1) :], (step, change)]
@@ -124,7 +155,7 @@ def _minimise(
 
 
 def fit_logistic(
-    features: Floats,
+    features: Floats | Axes,
     targets: NDArray[np.bool_],
     penalties: Floats,
     *,
@@ -135,25 +166,24 @@ def fit_logistic(
     """Fit one regression a column.
 
     Args:
-        features: ``(n, dim)``, centred or nearly so.
+        features: ``(n, dim)``, centred or nearly so, or their axes where more regressions are to come.
         targets: ``(n, k)``.
         penalties: ``(k,)`` inverse strength C of each column, as scikit-learn counts it.
         weights: ``(n, k)`` weight of a record in a column (0 leaves it out); ones unless given.
         tol: expected further gain in mean log loss at which a column stops.
         max_iter: steps at most.
     """
-    u, s, vt = np.linalg.svd(features, full_matrices=False)
-    rank = int((s > s.max(initial=0.0) * 1e-10).sum())
-    design = np.hstack([u[:, :rank] * s[:rank], np.ones((len(features), 1))])
+    axes = features if isinstance(features, Axes) else Axes.of(features)
+    n, rank = len(axes.design), len(axes.scales)
     y = targets.astype(np.float64)
     w = np.ones_like(y) if weights is None else np.asarray(weights, dtype=np.float64)
     total = w.sum(axis=0)
     w = w / total
     penalty = np.vstack([np.tile(1.0 / (penalties * total), (rank, 1)), np.zeros((1, y.shape[1]))])
     share = np.clip((w * y).sum(axis=0), 1e-6, 1 - 1e-6)
-    curvature = np.append(s[:rank] ** 2 / len(features), 1.0)[:, None] * (share * (1 - share))
+    curvature = np.append(axes.scales**2 / n, 1.0)[:, None] * (share * (1 - share))
     theta = np.zeros((rank + 1, y.shape[1]))
     theta[-1] = np.log(share / (1 - share))
-    problem = _Problem(design, y, w, penalty)
-    converged = _minimise(problem, 1.0 / (curvature + penalty), theta, tol, max_iter)
-    return Regressions(vt[:rank].T @ theta[:-1], theta[-1], converged)
+    problem = _Problem(axes.design, y, w, penalty, 1.0 / (curvature + penalty))
+    converged = _minimise(problem, theta, tol, max_iter)
+    return Regressions(axes.rotation @ theta[:-1], theta[-1], converged)

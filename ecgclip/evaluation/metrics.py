@@ -19,7 +19,6 @@ __all__ = [
     "check_scores",
     "expected_calibration_error",
     "f1",
-    "f1_thresholds",
     "fmax",
     "reliability",
     "sensitivity_at_specificity",
@@ -230,25 +229,6 @@ def f1(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> Any:
     positives = truth.sum(axis=0)
     hits = (called & truth).sum(axis=0)
     result = np.where(positives > 0, 2.0 * hits / np.maximum(called.sum(axis=0) + positives, 1), np.nan)
-    return _shaped(result, np.ndim(scores) == 1)
-
-
-def f1_thresholds(scores: ArrayLike, targets: ArrayLike) -> Any:
-    """The threshold a label that gives the highest F1 on these records, which must not be the test part.
-
-    A threshold is a midpoint between neighbouring scores; NaN where a label has no positive.
-    """
-    values, truth = check_scores(scores, targets)
-    result = np.full(values.shape[1], np.nan)
-    for label in range(values.shape[1]):
-        order = np.argsort(-values[:, label], kind="stable")
-        ranked, hit = values[order, label], truth[order, label]
-        if not hit.any():
-            continue
-        figure = 2.0 * np.cumsum(hit) / (np.arange(1, len(hit) + 1) + hit.sum())
-        lower = np.append(ranked[1:], -np.inf)
-        best = int(np.argmax(np.where(ranked > lower, figure, -1.0)))
-        result[label] = ranked[best] if best + 1 == len(ranked) else 0.5 * (ranked[best] + ranked[best + 1])
     return _shaped(result, np.ndim(scores) == 1)
 
 

@@ -5,28 +5,22 @@ cross-validation of the log loss inside the drawn labels, C = 0.01 for a label w
 in the draw. Draws depend on targets, patients and seed alone, so that encoders meet the same draws.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ecgclip.errors import DataError, UsageError
+from ecgclip.errors import UsageError
 
 from .bootstrap import scorable
-from .drawing import draw_patients, draw_shots, patient_folds
-from .logistic import fit_logistic
+from .drawing import draw_patients, draw_shots
 from .metrics import Bools, Floats, auroc
+from .probe_fit import ProbeParts
 from .table import auroc_table
 
 __all__ = ["ProbeDraw", "ProbeResult", "few_shot_probe", "linear_probe"]
-
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-FIXED_PENALTY = 0.01
-FEW_POSITIVES = 10
-FOLDS = 5
-LABELS_AT_ONCE = 8  # regressions of these labels share their matrix products
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,67 +101,6 @@ class ProbeResult:
         return table
 
 
-def _cross_validate(features: Floats, targets: Bools, folds: NDArray[np.intp]) -> Floats:
-    """C ``(labels,)`` with the lowest log loss on the held-out folds."""
-    n, n_labels = targets.shape
-    grid = np.array(PENALTIES)
-    inside = (folds[:, None] != np.arange(FOLDS)).astype(np.float64)  # (n, folds)
-    penalties, weights = np.repeat(grid, FOLDS), np.tile(inside, (1, len(grid)))
-    losses = np.empty((len(grid), n_labels))
-    for start in range(0, n_labels, LABELS_AT_ONCE):
-        part = targets[:, start : start + LABELS_AT_ONCE]
-        k = part.shape[1]
-        y, w = np.repeat(part, len(penalties), axis=1), np.tile(weights, (1, k))
-        fitted = fit_logistic(features, y, np.tile(penalties, k), weights=w, tol=1e-7, max_iter=100)
-        logits = fitted.decision(features)
-        loss = ((np.logaddexp(0.0, logits) - y * logits) * (1 - w)).sum(axis=0) / n
-        losses[:, start : start + k] = loss.reshape(k, len(grid), FOLDS).sum(axis=2).T
-    return np.asarray(grid[losses.argmin(axis=0)])
-
-
-def _fit_draw(
-    train: Floats, targets: Bools, patients: NDArray[np.generic], test: Floats, rng: np.random.Generator
-) -> tuple[Floats, Floats, bool]:
-    """Logits of the test part, C of each label, and whether every fit reached its tolerance."""
-    positives = targets.sum(axis=0)
-    present = (positives > 0) & (positives < len(targets))
-    enough = present & (positives >= FEW_POSITIVES) & (len(np.unique(patients)) >= FOLDS)
-    penalties = np.full(targets.shape[1], np.nan)
-    penalties[present] = FIXED_PENALTY
-    if enough.any():
-        folds = patient_folds(targets[:, enough], patients, rng, FOLDS)
-        penalties[enough] = _cross_validate(train, targets[:, enough], folds)
-    scores = np.full((len(test), targets.shape[1]), np.nan)
-    if not present.any():
-        return scores, penalties, True
-    fitted = fit_logistic(train, targets[:, present], penalties[present])
-    scores[:, present] = fitted.decision(test)
-    return scores, penalties, bool(fitted.converged.all())
-
-
-def _check(
-    features: Floats, targets: ArrayLike, patients: ArrayLike, split: ArrayLike, codes: Sequence[str]
-) -> Bools:
-    truth = np.asarray(targets)
-    n = len(features)
-    if features.ndim != 2 or truth.shape != (n, len(codes)):
-        raise DataError(
-            f"features of shape {features.shape} and targets of shape {truth.shape} with {len(codes)} codes: "
-            "expected (n, dim) and (n, labels)"
-        )
-    if np.asarray(patients).shape != (n,) or np.asarray(split).shape != (n,):
-        raise DataError(f"{n} records: expected one patient and one split for each")
-    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
-    if bad.size:
-        raise DataError(
-            f"the encoder's features of {bad.size} records are not finite (first: row {bad[0]}): "
-            "leave these records out or correct the encoder"
-        )
-    if not np.isin(truth, (0, 1)).all():
-        raise DataError("targets hold values other than 0 and 1: give one 0/1 column a label")
-    return truth.astype(bool)
-
-
 def linear_probe(
     features: ArrayLike,
     targets: ArrayLike,
@@ -203,15 +136,15 @@ def linear_probe(
         raise UsageError(
             f"fractions {tuple(fractions)} with {draws} draws: expected shares in (0, 1] and 1 or more"
         )
-    parts = _Parts.of(features, targets, patients, split, codes, test)
+    parts = ProbeParts.of(features, targets, patients, split, codes, test)
     wanted = scorable(parts.test_truth, minimum)
-    found = []
+    drawn = []
     for fraction in fractions:
         for number in range(1 if fraction == 1 else draws):
             rng = np.random.default_rng([seed, number, round(fraction * 1e6)])
             rows = draw_patients(parts.truth, parts.patients, fraction, rng, wanted)
-            found.append(parts.fit(rows, fraction, number, 0, rng))
-    return ProbeResult(tuple(codes), parts.test_truth, parts.test_patients, minimum, tuple(found))
+            drawn.append(_Drawn(rows, number, rng, fraction))
+    return _fitted(parts, minimum, drawn)
 
 
 def few_shot_probe(
@@ -235,79 +168,44 @@ def few_shot_probe(
     """
     if not all(shot >= 1 for shot in shots) or draws < 1:
         raise UsageError(f"shots {tuple(shots)} with {draws} draws: expected whole numbers from 1 on")
-    parts = _Parts.of(features, targets, patients, split, codes, test)
-    found = []
+    parts = ProbeParts.of(features, targets, patients, split, codes, test)
+    drawn = []
     for shot in shots:
         for number in range(draws):
             rng = np.random.default_rng([seed, number, shot, 1])
-            rows = draw_shots(parts.truth, parts.patients, shot, rng)
-            share = len(np.unique(parts.patients[rows])) / len(np.unique(parts.patients))
-            found.append(parts.fit(rows, share, number, shot, rng))
-    return ProbeResult(tuple(codes), parts.test_truth, parts.test_patients, minimum, tuple(found))
+            drawn.append(_Drawn(draw_shots(parts.truth, parts.patients, shot, rng), number, rng, shots=shot))
+    return _fitted(parts, minimum, drawn)
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
-    """The training and the test part, features standardised on the former."""
+class _Drawn:
+    """Rows of the training part that a draw gave, and what it goes on drawing with."""
 
-    codes: tuple[str, ...]
     rows: NDArray[np.intp]
-    features: Floats
-    truth: Bools
-    patients: NDArray[np.generic]
-    test_features: Floats
-    test_truth: Bools
-    test_patients: NDArray[np.generic]
+    number: int
+    rng: np.random.Generator
+    fraction: float | None = None  # of the patients; None for what came of the shots
+    shots: int = 0
 
-    @classmethod
-    def of(
-        cls,
-        features: ArrayLike,
-        targets: ArrayLike,
-        patients: ArrayLike,
-        split: ArrayLike,
-        codes: Sequence[str],
-        test: str,
-    ) -> "_Parts":
-        values = np.asarray(features, dtype=np.float64)
-        truth = _check(values, targets, patients, split, codes)
-        who, part = np.asarray(patients), np.asarray(split)
-        train, held = np.flatnonzero(part == "train"), np.flatnonzero(part == test)
-        if train.size == 0 or held.size == 0:
-            raise DataError(f"{train.size} train and {held.size} {test} records: the probe needs both")
-        both = np.intersect1d(who[train], who[held])
-        if both.size:
-            raise DataError(
-                f"{both.size} patients are in train and in {test} (first: {both[0]}): split by patient"
+
+def _fitted(parts: ProbeParts, minimum: int, drawn: Iterable[_Drawn]) -> ProbeResult:
+    """Fit every draw."""
+    found = []
+    everybody = len(np.unique(parts.patients))
+    for each in drawn:
+        scores, penalties, converged = parts.fit(each.rows, each.rng)
+        n_patients = len(np.unique(parts.patients[each.rows]))
+        found.append(
+            ProbeDraw(
+                fraction=n_patients / everybody if each.fraction is None else each.fraction,
+                number=each.number,
+                records=parts.rows[each.rows],
+                n_patients=n_patients,
+                scores=scores,
+                penalties=penalties,
+                absent=tuple(code for code, c in zip(parts.codes, penalties, strict=True) if np.isnan(c)),
+                converged=converged,
+                shots=each.shots,
             )
-        mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
-        standard = (values - mean) / np.where(deviation > 0, deviation, 1.0)
-        return cls(
-            tuple(codes),
-            train,
-            standard[train],
-            truth[train],
-            who[train],
-            standard[held],
-            truth[held],
-            who[held],
         )
-
-    def fit(
-        self, rows: NDArray[np.intp], fraction: float, number: int, shots: int, rng: np.random.Generator
-    ) -> ProbeDraw:
-        """Fit one draw: ``rows`` are positions in the training part."""
-        scores, penalties, converged = _fit_draw(
-            self.features[rows], self.truth[rows], self.patients[rows], self.test_features, rng
-        )
-        return ProbeDraw(
-            fraction=fraction,
-            number=number,
-            records=self.rows[rows],
-            n_patients=len(np.unique(self.patients[rows])),
-            scores=scores,
-            penalties=penalties,
-            absent=tuple(code for code, c in zip(self.codes, penalties, strict=True) if np.isnan(c)),
-            converged=converged,
-            shots=shots,
-        )
+    return ProbeResult(parts.codes, parts.test_truth, parts.test_patients, minimum, tuple(found))

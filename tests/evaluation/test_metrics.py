@@ -11,12 +11,12 @@ from ecgclip.evaluation import (
     brier,
     expected_calibration_error,
     f1,
-    f1_thresholds,
     fmax,
     patient_weights,
     reliability,
     sensitivity_at_specificity,
 )
+from ecgclip.prompts.classifier.thresholds import choose_thresholds
 
 
 def _problem(seed, n=300, labels=7, ties=True):
@@ -96,7 +96,8 @@ def test_sensitivity_at_specificity_is_the_best_point_of_the_roc_curve(seed):
 
 def test_f1_and_its_best_threshold():
     scores, targets = _problem(2)
-    thresholds = f1_thresholds(scores, targets)
+    codes = tuple("abcdefg")
+    thresholds = choose_thresholds(scores, targets > 0, codes, rule="f1", at_least=0.9).values
     figures = f1(scores, targets, thresholds)
     for label in range(scores.shape[1]):
         precision, recall, _ = sk.precision_recall_curve(targets[:, label], scores[:, label])

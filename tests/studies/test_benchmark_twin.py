@@ -103,4 +103,4 @@ def test_the_features_of_a_store_are_those_of_its_recordings(tmp_path):
 
     store = prepare(simulate(n=4, seed=8, seconds=5.0), Preprocessor(), tmp_path / "store", workers=1)
     rows = np.stack([intervals(store.prepared(k)) for k in range(4)])
-    assert np.array_equal(interval_features(store), rows, equal_nan=True)
+    assert np.array_equal(interval_features(store, Cache(tmp_path / "kept")), rows, equal_nan=True)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from ecgclip.corpora import Store
 from ecgclip.corpora.processes import spread
 from ecgclip.signals import Prepared
+
+from .cache import Arrays, Cache
 
 __all__ = ["INTERVALS", "VERSION", "interval_features", "intervals"]
 
@@ -30,7 +33,7 @@ INTERVALS = (
 )
 VERSION = "neurokit2-dwt-1"
 
-_CHUNK = 64  # recordings a process takes at a time
+_PART = 64  # recordings that a process takes at a time
 _I, _II, _AVF = 0, 1, 5
 
 
@@ -95,34 +98,53 @@ def _area(prepared: Prepared, lead: int, start: float, stop: float) -> float:
 
 
 def interval_features(
-    store: Store, *, workers: int = 1, tell: Callable[[int], None] | None = None
+    store: Store,
+    cache: Cache,
+    *,
+    workers: int = 1,
+    tell: Callable[[int], None] | None = None,
 ) -> npt.NDArray[np.float64]:
     """`intervals` of every recording of a store, ``(n, len(INTERVALS))``, NaN where unknown.
 
     Args:
         store: the recordings.
+        cache: keeps what is done, a part of the store at a time: a killed run goes on there.
         workers: processes; 1 stays in this one.
         tell: told how many recordings are done.
     """
-    found = np.full((len(store), len(INTERVALS)), np.nan)
-    chunks = [range(k, min(k + _CHUNK, len(store))) for k in range(0, len(store), _CHUNK)]
-    jobs = ((rows, (store.path, rows)) for rows in chunks)
-    processes, done = min(workers, len(chunks)), 0
-    here = ((rows, _chunk(job)) for rows, job in jobs)
-    for rows, values in spread(_chunk, jobs, processes) if processes > 1 else here:
-        found[rows.start : rows.stop] = values
+    parts = [range(k, min(k + _PART, len(store))) for k in range(0, len(store), _PART)]
+
+    def facts(rows: range) -> dict[str, Any]:
+        return {"store": store.hash, "features": VERSION, "rows": [rows.start, rows.stop]}
+
+    todo = [rows for rows in parts if not cache.has("intervals", facts(rows))]
+    done = len(store) - sum(map(len, todo))
+    jobs = ((rows, (store.path, rows)) for rows in todo)
+    processes = min(workers, len(todo))
+    for rows, values in spread(_part, jobs, processes) if processes > 1 else map(_here, jobs):
+        cache.arrays("intervals", facts(rows), partial(dict, values=values))
         done += len(rows)
         if tell is not None:
             tell(done)
-    return found
+    kept = [cache.arrays("intervals", facts(rows), partial(_again, store, rows))["values"] for rows in parts]
+    return np.concatenate(kept) if kept else np.zeros((0, len(INTERVALS)))
 
 
 _OPEN: dict[Path, Any] = {}
 
 
-def _chunk(job: tuple[Path, range]) -> npt.NDArray[np.float64]:
+def _part(job: tuple[Path, range]) -> npt.NDArray[np.float64]:
     """Intervals of some recordings of a store."""
     path, rows = job
     if path not in _OPEN:
         _OPEN[path] = Store.open(path)
     return np.stack([intervals(_OPEN[path].prepared(k)) for k in rows])
+
+
+def _here(job: tuple[range, tuple[Path, range]]) -> tuple[range, npt.NDArray[np.float64]]:
+    return job[0], _part(job[1])
+
+
+def _again(store: Store, rows: range) -> Arrays:
+    """What a damaged file of the cache held."""
+    return {"values": _part((store.path, rows))}

@@ -11,7 +11,7 @@ from ecgclip.evaluation.probe import ProbeDraw, ProbeResult
 
 from .bench import MEAN_OF, Bench
 from .encoders import Encoder, untrained
-from .intervals import INTERVALS, VERSION, interval_features
+from .intervals import INTERVALS, interval_features
 from .ledger import Ledger
 from .results import LeftOut, Row
 from .rows import Scored, auroc_rows, mean_of_draws, row_key
@@ -181,13 +181,8 @@ def _sources(bench: Bench, ledger: Ledger) -> Iterator[_Source]:
 
 def _intervals(bench: Bench, ledger: Ledger) -> Features:
     """Intervals, an unknown one replaced by the training part's median; how many were is said in the file."""
-
-    def make() -> dict[str, npt.NDArray[np.float64]]:
-        tell = bench.progress.counting("delineates", len(bench.store))
-        return {"values": interval_features(bench.store, workers=bench.workers, tell=tell)}
-
-    facts = {"store": bench.store.hash, "features": VERSION}
-    values = bench.cache.arrays("intervals", facts, make)["values"]
+    tell = bench.progress.counting("delineates", len(bench.store))
+    values = interval_features(bench.store, bench.cache, workers=bench.workers, tell=tell)
     train = values[bench.rows("train")]
     missing = ~np.isfinite(values)
     known = np.isfinite(train)
