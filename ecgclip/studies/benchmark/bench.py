@@ -84,7 +84,11 @@ class Bench:
     workers: int = 1
     progress: Progress = field(default_factory=lambda: Progress(print), repr=False)
     more_sets: tuple[str, ...] = ()
-    _banks: dict[str, str] = field(default_factory=dict, repr=False)
+    _banks: dict[str, PromptBank] = field(default_factory=dict, init=False, repr=False)
+    _tables: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
+    _targets: dict[tuple[str, str], tuple[LabelSet, npt.NDArray[np.int8]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def figures(self) -> dict[str, int]:
@@ -97,8 +101,10 @@ class Bench:
 
     def table(self, split: str | None = None) -> pd.DataFrame:
         """The table of a part, by default the scored one."""
-        part: pd.DataFrame = self.store.table.iloc[self.rows(split or self.split)].reset_index(drop=True)
-        return part
+        part = split or self.split
+        if part not in self._tables:
+            self._tables[part] = self.store.table.iloc[self.rows(part)].reset_index(drop=True)
+        return self._tables[part]
 
     def features(self, encoder: Encoder, store: Store | None = None) -> Floats:
         """Features ``(n, dim)`` of every recording of the store, from the cache where they are there."""
@@ -147,18 +153,24 @@ class Bench:
     def classifier(self, labels: str) -> ZeroShotClassifier:
         """The shipped bank's classifier of a label set."""
         assert self.model is not None
-        return ZeroShotClassifier(self.model, labels)
+        return ZeroShotClassifier(self.model, self._bank(labels))
 
     def bank_hash(self, labels: str) -> str:
         """Hash of the shipped bank of a label set."""
+        return self._bank(labels).hash
+
+    def _bank(self, labels: str) -> PromptBank:
         if labels not in self._banks:
-            self._banks[labels] = PromptBank.load(labels).hash
+            self._banks[labels] = PromptBank.load(labels)
         return self._banks[labels]
 
     def targets(self, labels: str, split: str | None = None) -> tuple[LabelSet, npt.NDArray[np.int8]]:
         """A label set and its truth ``(n, labels)`` on a part."""
-        wanted = self.label_set(labels)
-        return wanted, wanted.matrix(self.table(split))
+        key = labels, split or self.split
+        if key not in self._targets:
+            wanted = self.label_set(labels)
+            self._targets[key] = wanted, wanted.matrix(self.table(split))
+        return self._targets[key]
 
     def label_set(self, labels: str) -> LabelSet:
         """A label set by name; ``own`` is every label that the corpus's manifest names."""
