@@ -1,1 +1,1 @@
-"""Owns nothing yet."""
+"""Owns studies: protocols, rotations, ablations, comparisons and their reports."""
