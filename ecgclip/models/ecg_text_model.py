@@ -16,6 +16,7 @@ from ecgclip.signals import Preprocessor, SignalBatch
 
 from .config import ModelConfig
 from .encoded import LocalEncoded, SignalViews, TextViews
+from .frozen import forget_frozen
 from .layers import KeyedDropout
 from .local import LocalBranch
 from .resnet import ResNet1d
@@ -246,9 +247,10 @@ class ECGTextModel(nn.Module):
         return join_statements(statements) if statements else text.strip().lower()
 
     def train(self, mode: bool = True) -> "ECGTextModel":
-        """Set the mode; kept text embeddings are forgotten when training begins."""
+        """Set the mode; kept text embeddings and frozen weights are forgotten when training begins."""
         if mode and not self.training:
             self.kept_texts = {}
+            forget_frozen(self)
         super().train(mode)
         return self
 

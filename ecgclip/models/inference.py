@@ -13,6 +13,7 @@ from ecgclip.errors import ECGClipError, UsageError, unknown_name
 from ecgclip.signals import Prepared, SignalBatch, collate, windows
 
 from .encoded import LocalEncoded
+from .frozen import frozen
 from .sources import PreparedSource, Recordings, as_source
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 WINDOW_S = 10.0
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _BY_WINDOW_OF = ("raise", "mark")
 
 
@@ -172,9 +173,9 @@ def embed_windows(
     training = model.training
     if training:
         model.eval()
-    half = model.precision == "bfloat16"
-    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
-        z, local = model.embed_signal(batch.to(model.device))
+    dtype = PRECISIONS[model.precision]
+    with torch.inference_mode(), torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
+        z, local = frozen(model, dtype).embed_signal(batch.to(model.device))
     if training:
         model.train()
     return z.cpu().numpy(), local

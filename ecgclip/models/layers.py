@@ -15,6 +15,7 @@ __all__ = [
     "conv_rows",
     "keyed_uniform",
     "masked_mean",
+    "rectify_",
 ]
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
@@ -134,6 +135,16 @@ class _GroupNorm(torch.autograd.Function):
         return of_x, (rate[:, None] * by_gain).sum(0), along.sum(0), None
 
 
+def rectify_(x: Tensor) -> Tensor:
+    """Set what is negative to zero, in place."""
+    if x.dtype == torch.bfloat16 and not torch.is_grad_enabled():
+        x.view(torch.int16).clamp_(
+            min=0
+        )  # the sign bit is the same; a sixth of the time of arithmetic in bfloat16
+        return x
+    return F.relu_(x)
+
+
 def _wide(per_channel: Tensor, x: Tensor) -> Tensor:
     return per_channel[:, :, None, None].to(x.dtype)
 
@@ -172,13 +183,17 @@ class StandardConv1d(nn.Conv1d):
         assert self.bias is not None
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``x (batch, channels_in, 1, time)``."""
+    def filters(self) -> Tensor:
+        """What it convolves with, ``(channels, channels_in, kernel)``."""
         # mean, then norm: torch.var_mean takes ten times as long, for one recording more than all else
         centred = self.weight - self.weight.mean(dim=(1, 2), keepdim=True)
         count = self.weight.shape[1] * self.weight.shape[2]
         energy = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True).square() * (count / (count - 1))
-        return conv_rows(x, centred * (torch.rsqrt(energy + 1e-4) * self.gain), self.bias, self.stride[0])
+        return centred * (torch.rsqrt(energy + 1e-4) * self.gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``x (batch, channels_in, 1, time)``."""
+        return conv_rows(x, self.filters(), self.bias, self.stride[0])
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:

@@ -2,12 +2,11 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ecgclip.errors import unknown_name
 
 from .encoded import Encoded
-from .layers import AttentionPool, KeyedDropout, MaskedNorm, StandardConv1d, as_rows, conv_rows
+from .layers import AttentionPool, KeyedDropout, MaskedNorm, StandardConv1d, as_rows, conv_rows, rectify_
 
 __all__ = ["RESNET_SIZES", "ResNet1d"]
 
@@ -35,14 +34,14 @@ class _Block(nn.Module):
         self.skip = StandardConv1d(width_in, width, 1, stride, energy=1.0) if reshape else None
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        h = F.relu_(self.norm(x, mask))
+        h = rectify_(self.norm(x, mask))
         if mask is not None:
             h = h * mask[:, None, None, :].to(h.dtype)
             mask = mask[:, :: self.stride]
-        h = F.relu_(self.first(h))
+        h = rectify_(self.first(h))
         if mask is not None:
             h = h * mask[:, None, None, :].to(h.dtype)
-        h = self.second(h) + (x if self.skip is None else self.skip(x))
+        h = self.second(h).add_(x if self.skip is None else self.skip(x))
         return (h if mask is None else h * mask[:, None, None, :].to(h.dtype)), mask
 
 
@@ -104,7 +103,8 @@ class ResNet1d(nn.Module):
         """Encode ``signal (batch, 12, time)`` mV; masks mean present; ``keys (batch,)`` seed the dropout."""
         mask = None if bool(time_mask.all()) else time_mask
         x = conv_rows(as_rows(signal * self.scale_per_mv), self.stem.weight, self.stem.bias, 2)
-        x = x.add_(self.missing((~lead_mask).to(x.dtype))[:, :, None, None])
+        if torch.is_grad_enabled() or not bool(lead_mask.all()):
+            x = x.add_(self.missing((~lead_mask).to(x.dtype))[:, :, None, None])
         if mask is not None:
             mask = mask[:, ::2]
             x = x * mask[:, None, None, :].to(x.dtype)
@@ -112,7 +112,8 @@ class ResNet1d(nn.Module):
             x, mask = block(x, mask)
         tokens = self.final_norm(x[:, :, 0].transpose(1, 2))
         present = torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
-        tokens = tokens * present[:, :, None].to(tokens.dtype)
+        if mask is not None:
+            tokens = tokens * present[:, :, None].to(tokens.dtype)
         times = torch.arange(tokens.shape[1], device=x.device, dtype=torch.float32) * (self.stride / self.fs)
         pooled = self.drop(self.pool(tokens, present), keys)
         return Encoded(
