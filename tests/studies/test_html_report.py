@@ -124,6 +124,7 @@ def test_recordings_that_no_figure_rests_on_are_counted_and_listed(tmp_path):
     assert "lead II is cut short" in text
     assert "1,201 recordings not measured (1 could not be prepared, 1,200 absent from the disk)" in text
     assert "evaluation/unread-simulated.csv" in text
+    assert "b.hea" in text
 
 
 @pytest.mark.parametrize("protocol", ["linear_probe", "robustness", "leads", "calibration", "retrieval"])

@@ -57,10 +57,11 @@ def probe_rows(
         by_set: dict[str, list[Scored]] = {}
         for labels in bench.sets:
             there = all(ledger.has(row_key(source.name, labels, setting)) for setting in wanted)
-            if not bench.progress.begins(f"{source.name}, {labels}", there):
+            features = None if there else source.features()  # what an encoder does wrong ends the protocol
+            bench.progress.begins(f"{source.name}, {labels}", there)
+            if features is None:
                 by_set[labels] = _kept(bench, ledger, source, labels)
                 continue
-            features = source.features()  # what an encoder does wrong ends the protocol
             try:
                 by_set[labels] = _fit(bench, ledger, source, labels, features, fit, setting_of)
             except DataError as error:

@@ -14,7 +14,7 @@ def leads(bench: Bench, ledger: Ledger) -> None:
     """Zero-shot with fewer leads, absent ones told by the mask, or handed over as a flat line."""
     fills = {names: ("mask", "zero") if names != "twelve" else ("mask",) for names in LEAD_SETS}
     views = [(names, fill) for names, both in fills.items() for fill in both]
-    bench.progress.start(len(views) * len(bench.banked))
+    bench.progress.start(len(views))
     for names, fill in views:
         viewed_rows(bench, ledger, View(leads=names, fill=fill, seed=bench.seed), leads=names, fill=fill)
 
@@ -24,14 +24,12 @@ def viewed_rows(bench: Bench, ledger: Ledger, view: View, **setting: str | float
     wanted = [*bench.banked, *(["ptbxl-mean"] if set(MEAN_OF) <= set(bench.banked) else [])]
     there = {labels: ledger.has(row_key("model", labels, setting)) for labels in wanted}
     said = ", ".join(f"{k} {v}" for k, v in setting.items())
+    if not bench.progress.begins(said, all(there.values())):
+        return
     parts = []
     for labels in bench.banked:
-        fresh = bench.progress.begins(f"{labels}, {said}", there[labels])
-        if all(there.values()):
-            continue
         scored = shipped_scores(bench, labels, view, **setting)
         parts.append(scored)
-        if fresh:
+        if not there[labels]:
             ledger.add(auroc_rows(scored, **bench.figures, populations=("all",)), scored)
-    if not all(there.values()):
-        mean_row(bench, ledger, parts)
+    mean_row(bench, ledger, parts)

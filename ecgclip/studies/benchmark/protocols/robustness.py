@@ -20,7 +20,7 @@ SEVERITIES: dict[str, tuple[float, ...]] = {
 
 def robustness(bench: Bench, ledger: Ledger) -> None:
     """Zero-shot at each severity; severity 0 is the recording as it is."""
-    bench.progress.start((1 + sum(map(len, SEVERITIES.values()))) * len(bench.banked))
+    bench.progress.start(1 + sum(map(len, SEVERITIES.values())))
     viewed_rows(bench, ledger, View(), disturbance="none", severity=0.0)
     for kind, severities in SEVERITIES.items():
         for severity in severities:
