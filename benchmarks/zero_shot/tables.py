@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from ecgclip.errors import ECGClipError
 from ecgclip.studies.readme_tables import keep_tables
@@ -13,31 +14,31 @@ README = HERE.parents[1] / "README.md"
 SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
 
 
-def _load(name: str) -> dict[str, dict[str, dict[str, float]]]:
-    return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+def _load(run: str, corpus: str) -> dict[str, dict[str, Any]]:
+    """Rows of a results file of ``ecgclip benchmark`` by their key, such as ``model/ptbxl-form``."""
+    file = HERE / "results" / f"{run}.{corpus}.json"
+    return {row["key"]: row for row in json.loads(file.read_text(encoding="utf-8"))["rows"]}
 
 
-def _figure(row: dict[str, float]) -> str:
-    return f"{row['auroc']:.3f} ({row['low']:.3f}-{row['high']:.3f})"
-
-
-def _sets_table(name: str) -> list[str]:
-    found = _load(name)
+def _sets_table(run: str) -> list[str]:
+    found = _load(run, "fold10")
     lines = ["| label set | macro AUROC, 95 % interval | labels |", "|---|---|---|"]
     for key in SETS:
-        scored = sum(
-            bool(row["scored"]) for code, row in found[key].items() if code not in ("macro", "all-classes")
-        )
-        lines.append(f"| {key} | {_figure(found[key]['macro'])} | {scored} of {len(found[key]) - 2} |")
-    mean = sum(found[key]["macro"]["auroc"] for key in SETS) / len(SETS)
-    return [*lines, f"| mean of the four | **{mean:.3f}** | |"]
+        row = found[f"model/{key}"]
+        figure = f"{row['figure']:.3f} ({row['low']:.3f}-{row['high']:.3f})"
+        lines.append(f"| {key} | {figure} | {row['n_labels']} of {len(row['classes'])} |")
+    mean = found["model/ptbxl-mean"]
+    return [
+        *lines,
+        f"| mean of the four | **{mean['figure']:.3f}** ({mean['low']:.3f}-{mean['high']:.3f}) | |",
+    ]
 
 
 def _row(title: str, runs: list[str]) -> str:
-    fold = [[_load(f"{run}.fold10")[key]["macro"]["auroc"] for key in SETS] for run in runs]
+    fold = [[_load(run, "fold10")[f"model/{key}"]["figure"] for key in SETS] for run in runs]
     cells = [sum(column) / len(column) for column in zip(*fold, strict=True)]
     means = [sum(each) / len(each) for each in fold]
-    cpsc = [_load(f"{run}.cpsc")["cpsc2018"]["all-classes"]["auroc"] for run in runs]
+    cpsc = [_load(run, "cpsc")["model/cpsc2018/all-classes"]["figure"] for run in runs]
     spread = f" ({min(means):.3f}-{max(means):.3f})" if len(runs) > 1 else ""
     return (
         f"| {title} | "
@@ -55,7 +56,7 @@ def _runs_table() -> list[str]:
 def blocks() -> dict[str, list[str]]:
     """The tables by the name of their marker."""
     return {
-        "quickstart-ptbxl-fold10": _sets_table("quickstart.fold10"),
+        "quickstart-ptbxl-fold10": _sets_table("quickstart"),
         "ptbxl-fold10": _runs_table(),
     }
 

@@ -60,7 +60,7 @@ def spread(
                     yield waiting.pop(future), future.result()
         except BrokenProcessPool as error:
             raise DataError(
-                "a process of --workers died, most often for want of memory; run again with fewer, what is "
+                "a working process died, most often for want of memory: run again with fewer of them, what is "
                 "finished is kept"
             ) from error
         except BaseException:

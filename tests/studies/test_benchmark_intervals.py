@@ -67,5 +67,5 @@ def test_a_script_without_a_main_guard_delineates_in_two_processes(four, tmp_pat
 def test_a_process_that_dies_is_a_sentence(four):
     from ecgclip.corpora.processes import spread
 
-    with pytest.raises(DataError, match="a process of --workers died"):
+    with pytest.raises(DataError, match="a working process died"):
         list(spread(os._exit, iter([("a", 3), ("b", 3)]), 2))

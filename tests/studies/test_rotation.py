@@ -3,6 +3,8 @@
 import copy
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -174,3 +176,27 @@ def test_a_damaged_cell_is_told(tmp_path):
     (tmp_path / "x.rotation.json").write_text("[]")
     with pytest.raises(DataError, match="no rotation"):
         Rotation.open(tmp_path / "x.rotation.json")
+
+
+@pytest.mark.slow
+def test_cells_side_by_side_are_those_of_one_after_another(rotations, folded_store, quick_recipe, tmp_path):
+    """From a script without a main guard, which a process that it starts must not run again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, json\n"
+        "from ecgclip.studies.rotation import rotate\n"
+        "recipe = json.loads(sys.argv[1])\n"
+        "rotate(recipe, sys.argv[2], out=sys.argv[3], folds=[1, 2], name='attention', jobs=2)\n"
+        "print('once')\n"
+    )
+    arguments = [json.dumps(quick_recipe), str(folded_store.path), str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.count("once") == 1
+    made = Rotation.open(tmp_path / "out" / "attention.rotation.json")
+    _, found = rotations
+    for fold in (1, 2):
+        mine, theirs = made.cells[fold].record, found["attention"].cells[fold].record
+        assert mine["recipe"] == theirs["recipe"]
+        assert mine["mean"] == pytest.approx(theirs["mean"], abs=0.02)

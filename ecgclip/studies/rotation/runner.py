@@ -7,14 +7,14 @@ never pooled. A label counts in the folds that hold ten positives and ten negati
 """
 
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecgclip.corpora.processes import spread
 from ecgclip.errors import DataError, UsageError
 from ecgclip.training.journal import duration
 from ecgclip.training.recipe import Recipe, load_recipe
@@ -183,19 +183,14 @@ def _results(todo: Sequence[CellJob], jobs: int, say: Callable[[str], None]) -> 
             say(f"trains fold {job.fold}: {job.folder}")
             yield run_cell(job).folder
         return
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_few_threads, initargs=(threads,)) as pool:
-        running = [pool.submit(run_cell, job) for job in todo]
-        try:
-            for each in as_completed(running):
-                yield each.result().folder
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    apart = partial(_run_apart, threads=max(1, (os.cpu_count() or 1) // jobs))
+    for _, folder in spread(apart, ((job.folder, job) for job in todo), jobs):
+        yield folder
 
 
-def _few_threads(count: int) -> None:
+def _run_apart(job: CellJob, threads: int) -> Path:
+    """Run a cell in a process of its own, which shares the processor with others."""
     import torch
 
-    torch.set_num_threads(count)
+    torch.set_num_threads(threads)
+    return run_cell(job).folder
