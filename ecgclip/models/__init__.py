@@ -5,6 +5,7 @@ from .ecg_text_model import SIGNAL_ENCODERS, TEXT_ENCODERS, ECGTextModel, join_s
 from .encoded import Encoded, LocalEncoded, SignalViews
 from .folder import model_hash
 from .inference import RecordingEmbeddings, WindowBatch, embed_recordings, embed_windows, window_batches
+from .lanes import in_lanes, lanes_of
 from .layers import keyed_uniform
 from .sources import PreparedSource, Recordings, RecordSource, StorePart, as_source, take_split
 
@@ -26,8 +27,10 @@ __all__ = [
     "as_source",
     "embed_recordings",
     "embed_windows",
+    "in_lanes",
     "join_statements",
     "keyed_uniform",
+    "lanes_of",
     "model_hash",
     "readable_texts",
     "take_split",

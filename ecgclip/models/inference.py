@@ -14,6 +14,7 @@ from ecgclip.signals import Prepared, SignalBatch, collate, windows
 
 from .encoded import LocalEncoded
 from .frozen import frozen
+from .lanes import in_lanes, lanes_of
 from .sources import PreparedSource, Recordings, as_source
 
 if TYPE_CHECKING:
@@ -189,9 +190,10 @@ def embed_recordings(
     errors: dict[int, str] = {}
     found: list[npt.NDArray[np.float32]] = []
     owner: list[npt.NDArray[np.int64]] = []
-    for part in window_batches(source, batch_size=batch_size, on_error=on_error, errors=errors):
-        found.append(embed_windows(model, part.batch)[0])
+    batches = window_batches(source, batch_size=batch_size, on_error=on_error, errors=errors)
+    for part, z in in_lanes(lambda part: embed_windows(model, part.batch)[0], batches, lanes_of(model)):
+        found.append(z)
         owner.append(part.owner)
-    z = np.concatenate(found) if found else np.zeros((0, model.config.dim), dtype=np.float32)
+    all_z = np.concatenate(found) if found else np.zeros((0, model.config.dim), dtype=np.float32)
     rows = np.concatenate(owner) if owner else np.zeros(0, dtype=np.int64)
-    return RecordingEmbeddings(z=z, owner=rows, count=len(source), errors=errors)
+    return RecordingEmbeddings(z=all_z, owner=rows, count=len(source), errors=errors)

@@ -10,7 +10,7 @@ import torch
 
 from ecgclip.alignment import COMPETITIVE, local_scores
 from ecgclip.errors import UsageError
-from ecgclip.models import as_source, embed_windows, window_batches
+from ecgclip.models import WindowBatch, as_source, embed_windows, in_lanes, lanes_of, window_batches
 
 if TYPE_CHECKING:
     from ecgclip.models import ECGTextModel, LocalEncoded, ModelConfig, Recordings
@@ -125,14 +125,17 @@ def score_lists(
     owner: list[npt.NDArray[np.int64]] = []
     weights = [1.0] * (1 + len(model.config.readouts)) if all_parts else list(model.config.weights)
     scored: list[list[list[Floats]]] = [[[] for _ in weights] for _ in lists]
-    for batch in window_batches(source, batch_size=batch_size, on_error=on_error, errors=errors):
-        z, seen = embed_windows(model, batch.batch)
+
+    def score(part: WindowBatch) -> list[list[Floats]]:
+        z, seen = embed_windows(model, part.batch)
+        return [_window_scores(model, z, seen, vectors, bank, weights) for vectors in lists]
+
+    batches = window_batches(source, batch_size=batch_size, on_error=on_error, errors=errors)
+    for batch, found in in_lanes(score, batches, lanes_of(model)):
         owner.append(batch.owner)
-        for vectors, parts in zip(lists, scored, strict=True):
-            for part, found in zip(
-                parts, _window_scores(model, z, seen, vectors, bank, weights), strict=True
-            ):
-                part.append(found)
+        for parts, by_part in zip(scored, found, strict=True):
+            for part, values in zip(parts, by_part, strict=True):
+                part.append(values)
     owners = np.concatenate(owner) if owner else np.zeros(0, dtype=np.int64)
     return [
         PhraseScores(
