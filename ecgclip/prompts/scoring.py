@@ -157,9 +157,9 @@ def _window_scores(
     weights: list[float],
 ) -> list[Floats]:
     """One batch of windows against one list of phrases: ``(n_windows, n_phrases)`` for each part of the model."""
-    global_texts, local_texts = vectors
-    found = [z @ global_texts.T]
-    local = torch.from_numpy(local_texts).to(model.device)
+    global_texts, local_texts = (torch.from_numpy(each) for each in vectors)
+    found = [(torch.from_numpy(z) @ global_texts.T).numpy()]  # by torch: numpy's threads would wait for one another
+    local = local_texts.to(model.device)
     for weight, readout in zip(weights[1:], model.config.readouts, strict=True):
         if weight and seen is not None:
             with torch.inference_mode():
