@@ -60,13 +60,24 @@ def _interval(row: dict[str, Any], digits: int = 3) -> str:
 
 
 def _differences(found: dict[str, Any], titles: dict[str, str]) -> list[str]:
-    measures = [each for each in MEASURES if found["measures"].get(each)]
+    head = f"Difference from `{found['against']}`, paired, 95 % interval over patients within folds (not adjusted):"
+    return _matrix(head, found["measures"], titles)
+
+
+def _beside(family: dict[str, Any], titles: dict[str, str]) -> list[str]:
+    head = f"`{family['formulation']}` less each of them on what is not judged (not adjusted):"
+    return _matrix(head, family["other_measures"], titles)
+
+
+def _matrix(head: str, found: dict[str, Any], titles: dict[str, str]) -> list[str]:
+    """Differences, a line a variant and a column a measure."""
+    measures = [each for each in MEASURES if found.get(each)]
     if not measures:
         return []
-    names = dict.fromkeys(row["name"] for each in measures for row in found["measures"][each])
+    names = dict.fromkeys(row["name"] for each in measures for row in found[each])
     lines = [
         "",
-        f"Difference from `{found['against']}`, paired, 95 % interval over patients within folds (not adjusted):",
+        head,
         "",
         "| variant | " + " | ".join(titles[each] for each in measures) + " |",
         "|---|" + "---|" * len(measures),
@@ -74,7 +85,7 @@ def _differences(found: dict[str, Any], titles: dict[str, str]) -> list[str]:
     for name in names:
         cells = []
         for each in measures:
-            row = next((row for row in found["measures"][each] if row["name"] == name), None)
+            row = next((row for row in found[each] if row["name"] == name), None)
             cells.append("" if row is None else _interval(row, 1 if each == "localisation" else 3))
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return lines
@@ -121,6 +132,7 @@ def confirmed() -> list[str]:
             "|---|---|---|---|---|---|",
         ]
         lines += [_family_row(row) for row in family["differences"]]
+        lines += _beside(family, found["measures"])
     if found.get("reported"):
         lines += ["", "Reported beside the families, not adjusted:", ""]
         lines += [
