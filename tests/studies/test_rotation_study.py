@@ -174,6 +174,11 @@ def test_confirming_happens_once(files, out, folded_store):
     made = {n: Rotation.open(out / "confirm" / f"{n}.rotation.json") for n in ("attention", "uniform")}
     direct = compare_family(made["attention"], {"uniform": made["uniform"]}, "macro", draws=50)[0]
     assert (row["difference"], row["low"], row["p_holm"]) == (direct.difference, direct.low, direct.p_holm)
+    beside = found["families"][0]["other_measures"]
+    assert "macro" not in beside
+    other = compare_family(made["attention"], {"uniform": made["uniform"]}, "probe-10", draws=50)[0]
+    assert beside["probe-10"][0]["difference"] == other.difference
+    assert beside["probe-10"][0]["p_holm"] is None
     assert confirm(variants, decision, folded_store.path, out=out, results=results, draws=50) == found
     other = decision.model_copy(update={"why": "after a look"})
     edited = {**variants, "uniform": read_variants(files / "variants.yaml", overrides={"seed": 3})["uniform"]}

@@ -21,7 +21,7 @@ from ecgclip.studies.rotation import (
     rotate_all,
 )
 
-from .phases import PHASES, Decision, Phase, claim_confirmation, phase_folds
+from .phases import PHASES, Decision, Family, Phase, claim_confirmation, phase_folds
 from .variants import Variant
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def _compared(
             **each.model_dump(),
             "against": list(each.against),
             "differences": _differences_from(each.formulation, each.against, each.measure, rotations, draws),
+            "other_measures": _other_measures(each, rotations, draws),
         }
         for each in decision.families
     ]
@@ -146,6 +147,19 @@ def _compared(
         "families": families,
         "reported": [{**row, "p_holm": None} for row in rows],
     }
+
+
+def _other_measures(family: Family, rotations: Mapping[str, Rotation], draws: int) -> dict[str, Any]:
+    """The family's differences on what it is not judged on, unadjusted; left out where a side has no such figure."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for measure in SHOWN:
+        for name in family.against if measure != family.measure else ():
+            try:
+                rows = _differences_from(family.formulation, [name], measure, rotations, draws)
+            except DataError:  # such as the places of a model that points at no moments
+                continue
+            found.setdefault(measure, []).append({**rows[0], "p_holm": None})
+    return found
 
 
 def _differences_from(
