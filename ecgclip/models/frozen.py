@@ -102,8 +102,8 @@ def _weights(model: "ECGTextModel") -> list[Tensor] | None:
 
 
 def _freeze(model: "ECGTextModel", dtype: torch.dtype) -> "ECGTextModel":
-    shared: list[Any] = [model.text_encoder, model.text_head, model.local_text_head]
-    shared += [model.config, model.preprocessor, model.kept_texts]
+    text_side = [getattr(model, name, None) for name in ("text_encoder", "text_head", "local_text_head")]
+    shared: list[Any] = [*text_side, model.config, model.preprocessor, model.kept_texts]
     twin = copy.deepcopy(model, {id(part): part for part in shared})
     with torch.no_grad():
         for module in _signal_side(twin):
