@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -12,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgclip.corpora import Corpus, Store, open_corpus, prepare
+from ecgclip.corpora import Corpus, Store, open_corpus, prepare, simulate
+from ecgclip.corpora.store.shards import ShardJob, write_shard
 from ecgclip.corpora.writing import disk_error, hold
 from ecgclip.errors import DataError, UsageError
 from ecgclip.records import ECGRecord
@@ -130,6 +132,7 @@ def test_a_store_does_not_depend_on_where_the_corpus_lies(real_data, ptb, store,
 
 KILLED = """
 import sys
+import threading
 import numpy as np
 from ecgclip.corpora import open_corpus, prepare
 from ecgclip.signals import Preprocessor
@@ -343,3 +346,29 @@ def test_what_another_living_process_writes_is_left_to_it(simulated, tmp_path):
         prepare(corpus, Preprocessor(), folder, workers=1)
         assert written.exists()
     assert not abandoned.exists()
+
+
+def test_a_process_that_was_done_first_and_tidied_up_does_no_harm(tmp_path):
+    corpus = simulate(n=6, seed=2)
+    made = prepare(corpus, SETTINGS, tmp_path / "store", workers=1, shard_size=6)
+    target = next((made.path / "shards").glob("*.arrow"))
+    rows = tuple({str(key): value for key, value in row.items()} for row in corpus.table.to_dict("records"))
+    job = ShardJob(target, rows, SETTINGS, corpus.reader, "")
+    before, done = target.read_bytes(), threading.Event()
+
+    def tidy():
+        while not done.is_set():
+            for passing in target.parent.glob(".*.tmp"):
+                passing.unlink(missing_ok=True)
+
+    other = threading.Thread(target=tidy)
+    other.start()
+    try:
+        for _ in range(5):
+            write_shard(job)
+    finally:
+        done.set()
+        other.join()
+    assert target.read_bytes() == before
+    target.unlink()
+    assert write_shard(job).n == 6

@@ -205,6 +205,8 @@ def _write(columns: Mapping[str, list[Any]], summary: ShardSummary, target: Path
         os.replace(temporary, target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, FileNotFoundError) and target.is_file():
+            return  # a process that fills the same store was done first, and tidied up
         raise disk_error(target, error) from error
 
 
