@@ -190,8 +190,9 @@ def _intervals(bench: Bench, ledger: Ledger) -> Features:
     middle = np.array(
         [np.median(train[known[:, k], k]) if known[:, k].any() else 0.0 for k in range(values.shape[1])]
     )
-    worst = {name: int(count) for name, count in zip(INTERVALS, missing.sum(axis=0), strict=True) if count}
-    said = f"unknown and set to the training median: {worst or 'none'}"
+    counts = zip(INTERVALS, missing.sum(axis=0), strict=True)
+    unknown = ", ".join(f"{name} of {count}" for name, count in counts if count)
+    said = f"intervals that are unknown, set to the training median: {unknown or 'none'} recordings"
     if all(each.why != said for each in ledger.results.left_out):
         ledger.leave_out("neurokit2 features", said)
     return np.where(missing, middle, values)
