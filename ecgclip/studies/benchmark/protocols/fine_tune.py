@@ -9,7 +9,7 @@ from ecgclip.studies.benchmark.twin import labelled_twin
 
 __all__ = ["EPOCHS", "fine_tune"]
 
-EPOCHS = 3
+EPOCHS = 10
 
 
 def fine_tune(bench: Bench, ledger: Ledger) -> None:
