@@ -158,9 +158,8 @@ def _window_scores(
 ) -> list[Floats]:
     """One batch of windows against one list of phrases: ``(n_windows, n_phrases)`` for each part of the model."""
     global_texts, local_texts = (torch.from_numpy(each) for each in vectors)
-    found = [
-        (torch.from_numpy(z) @ global_texts.T).numpy()
-    ]  # by torch: numpy's threads would wait for one another
+    # by torch: numpy's threads would wait for one another where batches run side by side
+    found = [(torch.from_numpy(z) @ global_texts.T).numpy()]
     local = local_texts.to(model.device)
     for weight, readout in zip(weights[1:], model.config.readouts, strict=True):
         if weight and seen is not None:

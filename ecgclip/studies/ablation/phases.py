@@ -77,10 +77,15 @@ class Decision(Section):
     reported: tuple[str, ...] = ()
 
     @property
-    def variants(self) -> tuple[str, ...]:
-        """Every variant that is trained: of the families, and those that are reported beside them."""
+    def judged(self) -> tuple[str, ...]:
+        """The variants of the families."""
         named = [name for each in self.families for name in (each.formulation, *each.against)]
-        return tuple(dict.fromkeys([*named, *self.reported]))
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Every variant that is trained: those that are judged, and those that are reported beside them."""
+        return tuple(dict.fromkeys([*self.judged, *self.reported]))
 
 
 def read_decision(path: str | Path) -> Decision:

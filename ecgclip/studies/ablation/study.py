@@ -109,10 +109,12 @@ def confirm(
         {name: each.recipe for name, each in wanted.items()},
         store.hash,
     )
-    judged = [name for each in decision.families for name in (each.formulation, *each.against)]
     rotations: dict[str, Rotation] = {}
     found: dict[str, Any] = {}
-    for names in (judged, decision.reported):  # what is judged first: a night that ends early decides
+    for names in (
+        decision.judged,
+        decision.reported,
+    ):  # what is judged first: a night that ends early decides
         part = {name: wanted[name] for name in names if name not in rotations}
         if not part:
             continue
@@ -127,46 +129,57 @@ def _compared(
     decision: Decision, rotations: Mapping[str, Rotation], phase: Phase, draws: int
 ) -> dict[str, Any]:
     """Whether all folds of the families are there, their comparisons if so, and what is reported beside them."""
-    first = decision.families[0]
-    judged = {name for each in decision.families for name in (each.formulation, *each.against)}
-    if not _complete([rotations[name] for name in judged], phase):
+    if not _complete([rotations[name] for name in decision.judged], phase):
         return {"complete": False}
     families = [
         {
             **each.model_dump(),
             "against": list(each.against),
-            "differences": _differences_from(each.formulation, each.against, each.measure, rotations, draws),
+            "differences": [
+                asdict(row)
+                for row in compare_family(
+                    rotations[each.formulation],
+                    {name: rotations[name] for name in each.against},
+                    each.measure,
+                    draws=draws,
+                )
+            ],
             "other_measures": _other_measures(each, rotations, draws),
         }
         for each in decision.families
     ]
+    first = decision.families[0]
     beside = [name for name in decision.reported if name in rotations and _complete([rotations[name]], phase)]
-    rows = _differences_from(first.formulation, beside, first.measure, rotations, draws)
     return {
         "complete": True,
         "families": families,
-        "reported": [{**row, "p_holm": None} for row in rows],
+        "reported": _unadjusted(rotations[first.formulation], beside, first.measure, rotations, draws),
     }
 
 
 def _other_measures(family: Family, rotations: Mapping[str, Rotation], draws: int) -> dict[str, Any]:
-    """The family's differences on what it is not judged on, unadjusted; left out where a side has no such figure."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for measure in SHOWN:
-        for name in family.against if measure != family.measure else ():
-            try:
-                rows = _differences_from(family.formulation, [name], measure, rotations, draws)
-            except DataError:  # such as the places of a model that points at no moments
-                continue
-            found.setdefault(measure, []).append({**rows[0], "p_holm": None})
-    return found
+    """The family's differences on what it is not judged on."""
+    mine = rotations[family.formulation]
+    found = {
+        measure: _unadjusted(mine, family.against, measure, rotations, draws)
+        for measure in SHOWN
+        if measure != family.measure
+    }
+    return {measure: rows for measure, rows in found.items() if rows}
 
 
-def _differences_from(
-    formulation: str, against: Iterable[str], measure: str, rotations: Mapping[str, Rotation], draws: int
+def _unadjusted(
+    formulation: Rotation, against: Iterable[str], measure: str, rotations: Mapping[str, Rotation], draws: int
 ) -> list[dict[str, Any]]:
-    others = {name: rotations[name] for name in against}
-    return [asdict(row) for row in compare_family(rotations[formulation], others, measure, draws=draws)]
+    """A rotation less each of others; left out where a side has no such figure, as one that points at no moments."""
+    found = []
+    for name in against:
+        try:
+            row = compare_family(formulation, {name: rotations[name]}, measure, draws=draws)[0]
+        except DataError:
+            continue
+        found.append({**asdict(row), "p_holm": None})
+    return found
 
 
 def _one_store(
@@ -243,13 +256,11 @@ def _differences(against: str, members: Mapping[str, Rotation], draws: int) -> d
         each for name, each in members.items() if name != against and set(each.cells) == set(reference.cells)
     ]
     for measure in SHOWN:
-        found[measure] = []
-        for each in same:
-            try:
-                row = compare_family(each, {against: reference}, measure, draws=draws)[0]
-            except DataError:  # nothing of this measure can be scored in these folds
-                continue
-            found[measure].append({**asdict(row), "name": each.name, "p_holm": None})
+        found[measure] = [
+            {**row, "name": each.name}
+            for each in same
+            for row in _unadjusted(each, [against], measure, members, draws)
+        ]
     return {"against": against, "measures": found}
 
 
