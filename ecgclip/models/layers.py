@@ -15,7 +15,6 @@ __all__ = [
     "conv_rows",
     "keyed_uniform",
     "masked_mean",
-    "rectify_",
 ]
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
@@ -133,16 +132,6 @@ class _GroupNorm(torch.autograd.Function):
         )
         of_x = torch.addcmul(rest, grads[0], _wide(rate[:, None] * weight, x))
         return of_x, (rate[:, None] * by_gain).sum(0), along.sum(0), None
-
-
-def rectify_(x: Tensor) -> Tensor:
-    """Set what is negative to zero, in place."""
-    if x.dtype == torch.bfloat16 and not torch.is_grad_enabled():
-        x.view(torch.int16).clamp_(
-            min=0
-        )  # the sign bit is the same; a sixth of the time of arithmetic in bfloat16
-        return x
-    return F.relu_(x)
 
 
 def _wide(per_channel: Tensor, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from ecgclip.errors import UsageError, unknown_name
 
 from .beat_queries import BeatQueries
 from .encoded import LocalEncoded
-from .layers import AttentionPool, as_rows, conv_rows, rectify_
+from .layers import AttentionPool, as_rows, conv_rows
 from .lead_tokens import LeadTokens
 
 __all__ = ["LocalBranch", "beat_timing"]
@@ -136,10 +136,10 @@ class LocalBranch(nn.Module):
         x = _conv(self.conv_1, as_rows(signal * self.scale_per_mv))
         if torch.is_grad_enabled() or not bool(lead_mask.all()):
             x = x.add_(self.missing((~lead_mask).to(x.dtype))[:, :, None, None])
-        x = rectify_(x)
-        x = rectify_(_conv(self.conv_2, x * time_mask[:, None, None, ::2].to(x.dtype) if masked else x))
+        x = F.relu_(x)
+        x = F.relu_(_conv(self.conv_2, x * time_mask[:, None, None, ::2].to(x.dtype) if masked else x))
         present = time_mask[:, ::4]
-        x = rectify_(_conv(self.conv_3, x * present[:, None, None, :].to(x.dtype) if masked else x))
+        x = F.relu_(_conv(self.conv_3, x * present[:, None, None, :].to(x.dtype) if masked else x))
         return x[:, :, 0].transpose(1, 2), present
 
     def forward(

@@ -2,11 +2,12 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ecgclip.errors import unknown_name
 
 from .encoded import Encoded
-from .layers import AttentionPool, KeyedDropout, MaskedNorm, StandardConv1d, as_rows, conv_rows, rectify_
+from .layers import AttentionPool, KeyedDropout, MaskedNorm, StandardConv1d, as_rows, conv_rows
 
 __all__ = ["RESNET_SIZES", "ResNet1d"]
 
@@ -34,11 +35,11 @@ class _Block(nn.Module):
         self.skip = StandardConv1d(width_in, width, 1, stride, energy=1.0) if reshape else None
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        h = rectify_(self.norm(x, mask))
+        h = F.relu_(self.norm(x, mask))
         if mask is not None:
             h = h * mask[:, None, None, :].to(h.dtype)
             mask = mask[:, :: self.stride]
-        h = rectify_(self.first(h))
+        h = F.relu_(self.first(h))
         if mask is not None:
             h = h * mask[:, None, None, :].to(h.dtype)
         h = self.second(h).add_(x if self.skip is None else self.skip(x))
