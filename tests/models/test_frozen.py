@@ -189,3 +189,12 @@ def test_another_encoder_runs_as_it_is(build, whole):
     model = build(signal={"kind": "vit", "size": "tiny", "patch_s": 0.2})
     assert frozen(model, torch.float32) is model
     np.testing.assert_allclose(embed_windows(model, whole)[0], seen(model, whole)[0].numpy(), atol=5e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_weight_that_is_no_number_is_never_hidden(model, whole, precision, sign):
+    model.precision = precision
+    with torch.no_grad():
+        model.signal_encoder.stem.bias[0] = torch.copysign(torch.tensor(float("nan")), torch.tensor(sign))
+    assert np.isnan(embed_windows(model, whole)[0]).all()

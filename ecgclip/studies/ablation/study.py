@@ -111,10 +111,8 @@ def confirm(
     )
     rotations: dict[str, Rotation] = {}
     found: dict[str, Any] = {}
-    for names in (
-        decision.judged,
-        decision.reported,
-    ):  # what is judged first: a night that ends early decides
+    # what is judged first: a night that ends early decides
+    for names in (decision.judged, decision.reported):
         part = {name: wanted[name] for name in names if name not in rotations}
         if not part:
             continue
