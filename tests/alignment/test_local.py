@@ -12,7 +12,7 @@ from ecgclip.alignment.blocks import in_blocks
 from ecgclip.alignment.local import distinct, local_coupling
 from ecgclip.alignment.local.measure import distinct_within
 from ecgclip.alignment.local.reports import ReportTexts
-from ecgclip.alignment.local.term import report_scores
+from ecgclip.alignment.local.scoring import report_scores
 from ecgclip.errors import UsageError
 from ecgclip.models import LocalEncoded, LocalReadout
 

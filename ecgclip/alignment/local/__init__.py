@@ -2,7 +2,8 @@
 
 from .coupling import COMPETITIVE, PLANS, Coupling, couple
 from .measure import distinct
-from .term import MODES, READ_ITERATIONS, LocalAlignment, local_coupling, local_scores
+from .scoring import READ_ITERATIONS, local_coupling, local_scores
+from .term import MODES, LocalAlignment
 
 __all__ = [
     "COMPETITIVE",

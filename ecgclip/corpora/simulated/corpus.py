@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecgclip.corpora.corpus import Corpus, fold_of, split_of
+from ecgclip.corpora.processes import spread
 from ecgclip.errors import DataError, UsageError
 
 from .hearts import Heart, axis_statement, draw_heart, draw_signal
@@ -93,17 +94,16 @@ def simulate(
         raise UsageError(f"simulate(fs={fs}, seconds={seconds}): fs must be 50 to 5000 Hz, seconds 2 to 3600")
     spans = [(seed, start, min(n, start + _CHUNK), seconds) for start in range(0, n, _CHUNK)]
     if workers == 1 or len(spans) == 1:
-        parts = [_rows(*span) for span in spans]
+        parts = [_rows(span) for span in spans]
     else:
-        from concurrent.futures import ProcessPoolExecutor
-
-        with ProcessPoolExecutor(workers) as pool:
-            parts = list(pool.map(_rows, *zip(*spans, strict=True)))
+        drawn = dict(spread(_rows, ((span[1], span) for span in spans), workers))
+        parts = [drawn[start] for start in sorted(drawn)]
     table = pd.DataFrame([row for part in parts for row in part])
     return Corpus(table, name="simulated", reader=SimulatedReader(seed, float(fs), float(seconds)))
 
 
-def _rows(seed: int, start: int, stop: int, seconds: float) -> list[dict[str, Any]]:
+def _rows(span: tuple[int, int, int, float]) -> list[dict[str, Any]]:
+    seed, start, stop, seconds = span
     return [simulated_row(seed, index, seconds) for index in range(start, stop)]
 
 
