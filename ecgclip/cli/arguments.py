@@ -66,6 +66,13 @@ def check_out(out: str | None, endings: Sequence[str]) -> None:
         raise DataError(f"--out {out}: {above} {why}; choose another folder")
 
 
+def seed(text: str) -> int:
+    """A whole number that a generator takes."""
+    if not text.strip().isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    return int(text)
+
+
 def filled(text: str) -> str:
     """An argument that is not empty, as an unset variable of the shell makes it."""
     if not text.strip(" ,"):

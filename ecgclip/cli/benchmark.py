@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecgclip.errors import UsageError
 
-from .arguments import add_data, add_out, filled
+from .arguments import add_data, add_out, filled, seed
 
 NAME = "benchmark"
 HELP = "measure a model by published protocols: figures with intervals, resumable, from cache the second time"
@@ -50,7 +50,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         help="part to score (default: test; all: a corpus that no training saw)",
     )
     add_out(parser, "folder of evaluation, scores and cache (default: the run folder)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of every draw (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of every draw (default: 0)")
     parser.add_argument(
         "--draws", type=int, default=1000, metavar="N", help="bootstrap draws (default: 1000)"
     )

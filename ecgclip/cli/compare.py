@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from .arguments import add_json, add_labels, add_out, check_out
+from .arguments import add_json, add_labels, add_out, check_out, seed
 
 if TYPE_CHECKING:
     from ecgclip.studies.comparison import Comparison, Difference
@@ -26,7 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--draws", type=int, default=1000, metavar="N", help="bootstrap draws (default: 1000)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the draws")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the draws")
     add_out(parser, "write all rows as CSV")
     add_json(parser)
 

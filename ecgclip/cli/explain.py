@@ -134,9 +134,9 @@ def _top_labels(model: "ECGTextModel", part: Any, labels: str) -> list[str]:
 
 def _rows(model: "ECGTextModel", part: Any, found: "Explanation") -> list[dict[str, Any]]:
     """Score, mass and place of each phrase."""
-    from ecgclip.prompts import ZeroShotClassifier
+    from ecgclip.prompts import finding_scores
 
-    scores = ZeroShotClassifier(model, {text: [text] for text in found.phrases}).decision_function(part)[0]
+    scores = finding_scores(model, part, found.phrases)[0]
     return [
         {
             "phrase": phrase,

@@ -45,14 +45,19 @@ def _show(bank: "PromptBank", label: str | None) -> None:
 
 
 def _check(names: list[str]) -> int:
+    from pathlib import Path
+
+    from ecgclip.prompts import PromptBank
     from ecgclip.prompts.bank import BANKS, lint_file, shipped_path
 
     faults = 0
     for name in names:
+        if name not in BANKS and not Path(name).is_file():
+            PromptBank.load(name)  # says what is wrong with the name
         found = lint_file(shipped_path(name) if name in BANKS else name)
         faults += len(found)
         for fault in found:
-            print(f"{name}: {fault}")
+            print(fault if fault.startswith(f"{name}: ") else f"{name}: {fault}")
         if not found:
             print(f"{name}: sound")
     return 1 if faults else 0

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import add_json
+from .arguments import add_json, filled, seed
 
 if TYPE_CHECKING:
     from ecgclip.corpora import Corpus
@@ -16,11 +16,11 @@ HELP = "write simulated 12-lead recordings with reports, labels and the truth ab
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--n", type=int, default=10, metavar="N", help="recordings (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of everything random")
     parser.add_argument(
         "--fs", type=float, default=100.0, metavar="HZ", help="samples a second (default: 100)"
     )
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="a new or empty folder")
+    parser.add_argument("--out", type=filled, required=True, metavar="FOLDER", help="a new or empty folder")
     add_json(parser)
 
 
@@ -29,9 +29,11 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from ecgclip.corpora import simulate
-    from ecgclip.errors import DataError
+    from ecgclip.errors import DataError, UsageError
 
     out = Path(args.out)
+    if out.resolve() == Path.cwd():
+        raise UsageError(f"--out {out}: is the folder that you are in: name a new one")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"--out {out}: exists and is not empty: choose a new folder")
     corpus = simulate(n=args.n, seed=args.seed, fs=args.fs)

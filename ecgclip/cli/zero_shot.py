@@ -65,7 +65,7 @@ def _open(data: str, allow_missing: bool) -> Any:
 
 
 def _is_bank_file(name: str) -> bool:
-    return Path(name).suffix in (".yaml", ".yml")
+    return Path(name).suffix.lower() in (".yaml", ".yml")
 
 
 def _check_readable(wanted: list[str], systems: list[str]) -> None:
@@ -193,7 +193,7 @@ def _write(table: Any, out: str | None) -> None:
 
     path = Path(out)
     with whole_file(path) as temporary:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             table.to_parquet(temporary)
         else:
             table.to_csv(temporary, index=False)

@@ -8,6 +8,7 @@ _HOME = {
     "PromptBank": "bank",
     "ZeroShotClassifier": "classifier",
     "decision_functions": "classifier",
+    "finding_scores": "classifier",
     "joined": "scoring",
     "lint_bank": "bank",
     "score_phrases": "scoring",
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .bank import lint_bank as lint_bank
     from .classifier import ZeroShotClassifier as ZeroShotClassifier
     from .classifier import decision_functions as decision_functions
+    from .classifier import finding_scores as finding_scores
     from .scoring import PhraseScores as PhraseScores
     from .scoring import joined as joined
     from .scoring import score_phrases as score_phrases

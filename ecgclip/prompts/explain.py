@@ -107,9 +107,9 @@ class Explanation:
         import pandas as pd
 
         table: pd.DataFrame = pd.DataFrame(self.plan, columns=list(self.phrases))
-        table.insert(0, "time_s", self.token_times)
+        table.insert(0, "time_s", self.token_times, allow_duplicates=True)  # a phrase may be of that name
         if self.token_leads is not None:
-            table.insert(1, "lead", list(self.token_leads))
+            table.insert(1, "lead", list(self.token_leads), allow_duplicates=True)
         return table
 
 
@@ -190,7 +190,8 @@ def explain(
         UsageError: no phrase, an empty one, several recordings, or an unknown scale, plan or text measure.
         DataError: the model has no local branch, or the recording cannot be read.
     """
-    if isinstance(phrases, str) or not phrases:
+    phrases = () if isinstance(phrases, str) else tuple(phrases)
+    if not phrases:
         raise UsageError("phrases must be a list of at least one finding in words")
     readout = readout_of(model, scale, plan)
     known = readout.plan in COMPETITIVE and bool(model.config.reference)

@@ -320,3 +320,18 @@ def test_an_interrupted_preparation_ends_with_130_and_goes_on(newcomer, tmp_path
     assert "Traceback" not in said
     assert not list((tmp_path / "store").rglob(".*"))
     assert list((tmp_path / "store" / "shards").iterdir())
+
+
+def test_a_folder_that_cannot_be_replaced_is_no_place_to_simulate(refused):
+    assert "folder that you are in" in refused(2, "simulate", "--n", "2", "--out", ".")
+    assert "expected a value" in refused(2, "simulate", "--n", "2", "--out", "")
+
+
+@pytest.mark.parametrize("argv", [("compare", "a", "b"), ("benchmark", "a", "--data", "b")])
+def test_a_seed_below_zero_is_refused(refused, argv):
+    assert "0 or more, got '-1'" in refused(2, *argv, "--seed", "-1")
+
+
+def test_a_bank_that_is_not_there_is_told_on_standard_error(refused):
+    said = refused(1, "prompts", "check", "nowhere.yaml")
+    assert said.count("nowhere.yaml") == 1

@@ -103,3 +103,14 @@ def test_which_recording_must_be_said(newcomer, command, first):
     status, _, err = command("explain", RUN, "--data", "absent.hea", "--text", "a")
     assert status == 1
     assert "absent.hea" in err
+
+
+def test_a_report_whose_findings_name_one_another_is_explained(newcomer, command, first):
+    text = (
+        "atrial fibrillation with rapid ventricular response; atrial fibrillation; Sinus rhythm; sinus rhythm"
+    )
+    status, out, err = command("explain", RUN, "--data", first[1], "--text", text, "--json")
+    assert (status, err) == (0, "")
+    scores = [row["score"] for row in json.loads(out)["phrases"]]
+    assert len(scores) == 4
+    assert scores[2] == scores[3]

@@ -57,3 +57,12 @@ def test_the_console_script_and_the_module_are_the_same_program():
         [sys.executable, "-m", "ecgclip.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert by_script.stdout == by_module.stdout
+
+
+def test_an_ending_means_the_same_in_capitals(newcomer, command):
+    import pandas as pd
+
+    out = newcomer / "scores.PARQUET"
+    status, _, err = command("zero-shot", "runs/quickstart", "--data", "demo", "--out", out)
+    assert status == 0, err
+    assert len(pd.read_parquet(out))

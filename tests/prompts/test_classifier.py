@@ -6,7 +6,7 @@ import pytest
 from ecgclip import ZeroShotClassifier
 from ecgclip.corpora import label_set
 from ecgclip.errors import DataError, UsageError
-from ecgclip.prompts import PromptBank, score_phrases
+from ecgclip.prompts import PromptBank, finding_scores, score_phrases
 from ecgclip.records import LEADS, ECGRecord
 
 PHRASES = {
@@ -208,6 +208,27 @@ def test_scikit_learn_can_clone_it(tiny_model, records):
     assert classifier.classes_.tolist() == list(PHRASES)
     with pytest.raises(UsageError, match="windw"):
         copy.set_params(windw="max")
+
+
+@pytest.mark.parametrize("wrong", [{"window": "foo"}, {"labels": "nope"}, {"prior": 2.0, "negation": True}])
+def test_a_refused_argument_leaves_the_classifier_as_it_was(tiny_model, records, wrong):
+    classifier = ZeroShotClassifier(tiny_model, PHRASES)
+    params, scores = classifier.get_params(), classifier.decision_function(records)
+    with pytest.raises(UsageError):
+        classifier.set_params(**wrong)
+    assert classifier.get_params() == params
+    assert np.array_equal(classifier.decision_function(records), scores)
+
+
+def test_findings_of_a_report_are_scored_as_a_classifier_would_and_may_name_one_another(tiny_model, records):
+    several = ["atrial fibrillation", "sinus rhythm"]
+    found = finding_scores(tiny_model, records, several)
+    expected = ZeroShotClassifier(tiny_model, {text: [text] for text in several}).decision_function(records)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    overlapping = ["atrial fibrillation with rapid ventricular response", *several, "Sinus rhythm"]
+    again = finding_scores(tiny_model, records, overlapping)
+    np.testing.assert_allclose(again[:, 1:3], expected, atol=1e-5)
+    np.testing.assert_allclose(again[:, 3], expected[:, 1], atol=1e-5)
 
 
 def test_shipped_banks_are_classified_without_the_text_encoder(tiny_run, records):

@@ -4,6 +4,7 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -246,3 +247,15 @@ def test_beats_that_no_local_term_taught_explain_nothing(tiny_model, record):
     untaught.config = replace(tiny_model.config, readouts=(), weights=(1.0,), spreads=(0.1,))
     with pytest.raises(DataError, match="never aligned with statements"):
         explain(untaught, record, PHRASES)
+
+
+def test_phrases_may_come_as_any_sequence_and_bear_the_name_of_a_column(tiny_model, record):
+    names = ["time_s", "sinus rhythm"]
+    expected = explain(tiny_model, record, names)
+    for phrases in (np.array(names), (name for name in names), pd.Series(names)):
+        found = explain(tiny_model, record, phrases)
+        assert found.phrases == ("time_s", "sinus rhythm")
+        assert np.array_equal(found.plan, expected.plan)
+    table = expected.to_frame()
+    assert list(table.columns) == ["time_s", "time_s", "sinus rhythm"]
+    assert np.array_equal(table.iloc[:, 1], expected.plan[:, 0])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecgclip.errors import UsageError
@@ -235,3 +236,19 @@ def test_a_value_of_the_command_line_is_read_like_the_files():
 
 def test_a_value_that_no_recipe_can_hold_is_told():
     assert "recipe" in fault({"name": object()})
+
+
+def test_numbers_of_numpy_are_numbers(write):
+    found = load_recipe(write(GOOD), {"seed": np.int64(3), "optimizer.lr": np.float32(0.5)})
+    assert (found.seed, found.optimizer.lr) == (3, 0.5)
+
+
+@pytest.mark.parametrize("source", [None, 3, ["name"]])
+def test_what_is_no_recipe_is_refused(source):
+    with pytest.raises(UsageError, match="a mapping or a Recipe, got"):
+        load_recipe(source)
+
+
+def test_an_override_that_is_no_key_is_refused(write):
+    with pytest.raises(UsageError, match="override 3"):
+        load_recipe(write(GOOD), {3: 1})

@@ -2,7 +2,7 @@
 
 from .combining import PhraseMap, Wording
 from .places import Places
-from .together import decision_functions
+from .together import decision_functions, finding_scores
 from .zero_shot import ZeroShotClassifier
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "Wording",
     "ZeroShotClassifier",
     "decision_functions",
+    "finding_scores",
 ]

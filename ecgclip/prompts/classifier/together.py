@@ -8,14 +8,17 @@ import numpy.typing as npt
 
 from ecgclip.errors import UsageError
 from ecgclip.models import take_split
+from ecgclip.prompts.bank import PromptBank
 from ecgclip.prompts.scoring import joined, score_lists
 
+from .combining import PhraseMap
+
 if TYPE_CHECKING:
-    from ecgclip.models import Recordings
+    from ecgclip.models import ECGTextModel, Recordings
 
     from .zero_shot import ZeroShotClassifier
 
-__all__ = ["decision_functions"]
+__all__ = ["decision_functions", "finding_scores"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,3 +60,17 @@ def decision_functions(
         labels = each._map.labels(joined(phrases.parts, each.model.config))
         scores.append(phrases.by_record(labels, each.window))
     return scores
+
+
+def finding_scores(model: "ECGTextModel", records: "Recordings", findings: Sequence[str]) -> Floats:
+    """Score findings in any words, each as the one phrase of a label would be: ``(n, n_findings)``.
+
+    What a report says is no bank: findings may name one another, say one thing twice or be no clinical statement.
+
+    Raises:
+        DataError: a recording cannot be read.
+    """
+    bank = PromptBank.from_dict({str(number): [finding] for number, finding in enumerate(findings)})
+    phrases = PhraseMap.of(bank, model)
+    found = score_lists(model, records, [phrases.vectors(model.text_vectors(phrases.texts))])[0]
+    return found.by_record(phrases.labels(joined(found.parts, model.config)), "max")

@@ -124,13 +124,14 @@ class ZeroShotClassifier:
         """Set constructor arguments and build again, uncalibrated and without thresholds.
 
         Raises:
-            UsageError: an unknown argument.
+            UsageError: an unknown argument, or what the constructor refuses; nothing has changed then.
+            DataError: a bank that cannot be used; nothing has changed then.
         """
         values = self.get_params()
         for key in params:
             if key not in values:
                 raise UsageError(f"unknown argument {key!r}: there is {', '.join(values)}")
-        self.__init__(**{**values, **params})  # type: ignore[misc]
+        self.__dict__ = type(self)(**{**values, **params}).__dict__
         return self
 
     def __sklearn_clone__(self) -> "ZeroShotClassifier":

@@ -1,6 +1,7 @@
 """The recipe: every choice of a training, in strict sections."""
 
-from .schema import Local, LocalTerm, OnDisk, Recipe, Simulated, load_recipe
+from .loading import load_recipe
+from .schema import Local, LocalTerm, OnDisk, Recipe, Simulated
 from .section import Section
 from .terms import build_term, refuse_term
 

@@ -1,22 +1,14 @@
-"""The recipe: every choice of a training, strict, with all faults told at once."""
+"""The recipe: every choice of a training, strict."""
 
-import copy
-import difflib
 import json
-import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
-
-from ecgclip.errors import UsageError
-from ecgclip.training.yaml import key_lines, read_yaml
+from pydantic import Field
 
 from .section import Count, Decay, NotNegative, Positive, Section, Share
-from .terms import PEER_TERMS, PeerTerm
+from .terms import PeerTerm
 
-__all__ = ["Recipe", "load_recipe"]
+__all__ = ["Recipe"]
 
 
 class Simulated(Section):
@@ -195,110 +187,3 @@ class Recipe(Section):
         """Return JSON-able values; ``load_recipe`` reads them."""
         found: dict[str, Any] = json.loads(self.model_dump_json())
         return found
-
-
-def load_recipe(
-    source: str | Path | Mapping[str, Any] | Recipe, overrides: Mapping[str, Any] | None = None
-) -> Recipe:
-    """Read a recipe and check all of it.
-
-    Args:
-        source: a YAML file, a mapping or a recipe.
-        overrides: values by dotted key, such as ``{"optimizer.lr": 1e-3, "objective.0.weight": 2.0}``.
-
-    Raises:
-        UsageError: every fault, each with its key (and line), and near matches of an unknown key.
-    """
-    lines: dict[tuple[str, ...], int] = {}
-    if isinstance(source, Recipe):
-        values, where = source.to_dict(), "recipe"
-    elif isinstance(source, (str, Path)):
-        values, where, lines = read_yaml(source), str(source), key_lines(source)
-    else:
-        values, where = copy.deepcopy(dict(source)), "recipe"
-    for key, value in (overrides or {}).items():
-        _override(values, key, copy.deepcopy(value))
-    try:
-        return Recipe.model_validate_json(json.dumps(values, default=os.fspath))
-    except ValidationError as error:
-        told = "; ".join(dict.fromkeys(_tell(fault, lines, where, values) for fault in error.errors()))
-        raise UsageError(told) from None
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{where}: a value is none that a recipe can hold ({error})") from None
-
-
-def _override(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set ``values[a][b]`` for ``a.b``; a number steps into a list."""
-    *path, last = key.split(".")
-    here: Any = values
-    for step in path:
-        if isinstance(here, list):
-            here = here[_position(here, step, key)]
-        elif isinstance(here, dict):
-            if not isinstance(here.get(step), (dict, list)):
-                here[step] = {}
-            here = here[step]
-    if isinstance(here, list):
-        here[_position(here, last, key)] = value
-    else:
-        here[last] = value
-
-
-def _position(values: list[Any], step: str, key: str) -> int:
-    if not step.isdigit() or int(step) >= len(values):
-        raise UsageError(f"--set {key}: {step!r} is no position of a list of {len(values)}: count from 0")
-    return int(step)
-
-
-def _tell(fault: Any, lines: dict[tuple[str, ...], int], where: str, values: Any) -> str:
-    """One fault as a sentence: file, line, key path, what is wrong, near matches."""
-    steps = _real_steps(fault["loc"], values)
-    line = next((lines[steps[:n]] for n in range(len(steps), 0, -1) if steps[:n] in lines), None)
-    key = ".".join(steps) or "the recipe"
-    place = f"{where}: {f'line {line}: ' if line else ''}{key}"
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(steps[-1], sorted(_known_keys()), n=2, cutoff=0.6)
-        hint = f", did you mean {' or '.join(near)}?" if near else ""
-        return f"{place}: unknown key{hint}"
-    if fault["type"] == "missing":
-        return f"{place}: is required and absent"
-    got = "" if isinstance(fault.get("input"), (dict, list)) else f", got {fault.get('input')!r}"
-    return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}{got}"
-
-
-def _real_steps(location: tuple[int | str, ...], values: Any) -> tuple[str, ...]:
-    """Drop the tags of unions, which are no keys of the file, from an error's location."""
-    steps: list[str] = []
-    here = values
-    for position, step in enumerate(location):
-        if isinstance(here, dict) and step not in here and here.get("kind") == step:
-            continue
-        if isinstance(here, dict) and step not in here and position < len(location) - 1:
-            continue
-        steps.append(str(step))
-        if isinstance(here, dict):
-            here = here.get(step)
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
-            here = here[step]
-    return tuple(steps)
-
-
-def _known_keys() -> set[str]:
-    found: set[str] = set()
-    todo: list[type[Section]] = [Recipe]
-    todo += [
-        Simulated,
-        OnDisk,
-        Data,
-        Preprocessing,
-        AugmentationSection,
-        Reports,
-        ResNet,
-        ViT,
-        Bag,
-        HuggingFace,
-    ]
-    todo += [Local, Model, LocalTerm, *PEER_TERMS, Optimizer, Schedule]
-    for section in todo:
-        found |= set(section.model_fields)
-    return found
