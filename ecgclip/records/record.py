@@ -1,5 +1,6 @@
 """One recording as its file told it: millivolts, a rate, and leads with names."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -67,6 +68,10 @@ class ECGRecord:
         """Length in seconds."""
         return float(self.signal.shape[1] / self.fs)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.signal.setflags(write=False)  # a pickled or copied array comes back writable
+
     def __repr__(self) -> str:
         return (
             f"ECGRecord({self.record_id!r}, leads {' '.join(self.lead_names)}, "
@@ -117,7 +122,7 @@ def checked_rate(fs: Any) -> float:
 
 def _millivolts(signal: ArrayLike, where: str) -> NDArray[np.float32]:
     """Copy ``signal`` to ``(n_leads, n_times)`` float32; masked entries become gaps."""
-    array = np.asanyarray(signal)
+    array = _array(signal, where)
     if array.dtype.kind not in "iuf":
         raise UsageError(f"{where}: the signal has dtype {array.dtype}, but must hold real numbers in mV")
     if array.ndim != 2:
@@ -127,6 +132,21 @@ def _millivolts(signal: ArrayLike, where: str) -> NDArray[np.float32]:
     if isinstance(array, np.ma.MaskedArray):
         values[np.ma.getmaskarray(array)] = np.nan
     return values
+
+
+def _array(signal: Any, where: str) -> NDArray[Any]:
+    """Whatever holds numbers as an array; a torch tensor may track gradients, be bfloat16 or lie on a device."""
+    try:
+        if (torch := sys.modules.get("torch")) is not None and isinstance(signal, torch.Tensor):
+            signal = signal.detach().cpu()
+            signal = (signal.float() if signal.is_floating_point() else signal).numpy()
+        return np.asanyarray(signal)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise UsageError(
+            f"{where}: the signal cannot be made an array ({reason}); give (n_leads, n_times) real numbers in mV, "
+            "every lead of the same length"
+        ) from error
 
 
 def _names(lead_names: Iterable[str], n_leads: int, n_times: int, where: str) -> tuple[str, ...]:
