@@ -29,6 +29,8 @@ SLOWEST_HZ = 50.0
 """A recording sampled more slowly than this has no QRS complex left in it and is refused."""
 LARGEST_UV = 32767.0
 """Prepared values are whole microvolts within this, so that a store of int16 loses nothing."""
+_CLOSE, _EXACT = 1e-6, 1e-9
+"""Relative errors: of a ratio of rates that is met, and of one that differs by rounding only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,19 +182,42 @@ class Preprocessor:
 def resample(signal: FloatArray, fs: float, to: float) -> FloatArray:
     """Bring ``(leads, time)`` from `fs` to `to` samples a second by a polyphase filter.
 
-    The ratio is the nearest fraction with a denominator up to 1000, so a rate that is no whole number is
-    met to a few parts in a million. The first sample stays at time zero. The straight line between a
-    lead's first and last sample is taken out before and put back after, so that an offset does not ring.
+    The first sample stays at time zero, and a second stays a second to one part in a million (`rate_ratio`).
+    Where the ratio is exact the result holds every sample that begins before the recording ends, otherwise
+    ``round(seconds * to)``. The straight line between a lead's first and last sample is taken out before and
+    put back after, so that an offset does not ring.
+    """
+    up, down = rate_ratio(fs, to)
+    exact = abs(up * fs / (down * to) - 1.0) < _EXACT
+    if up == down and exact:
+        return signal
+    result = signal
+    if up != down:
+        from scipy.signal import resample_poly
+
+        taps = _anti_alias(up, down)
+        result = resample_poly(signal, up, down, axis=-1, window=taps, padtype="line")
+    if not exact:  # over hours, a part in a million is some samples too few or too many
+        wanted = round(signal.shape[1] * to / fs)
+        result = np.pad(result[:, :wanted], ((0, 0), (0, max(0, wanted - result.shape[1]))), mode="edge")
+    return result.astype(np.float32, copy=False)
+
+
+def rate_ratio(fs: float, to: float) -> tuple[int, int]:
+    """Whole numbers ``(up, down)`` with ``up / down = to / fs``, to one part in a million.
+
+    The filter grows with the larger of the two, so small ones are tried first. Of the rates that lie so
+    close to a simple ratio, or are so high, that numbers up to 100000 do not do, some are met to six.
     """
     ratio = Fraction(to / fs).limit_denominator(1000)
-    up, down = ratio.numerator, ratio.denominator
-    if up == down:
-        return signal
-    from scipy.signal import resample_poly
-
-    taps = _anti_alias(up, down)
-    result: FloatArray = resample_poly(signal, up, down, axis=-1, window=taps, padtype="line")
-    return result.astype(np.float32, copy=False)
+    for largest in (10_000, 100_000):
+        if abs(float(ratio) * fs / to - 1.0) <= _CLOSE:
+            break
+        if to <= fs:
+            ratio = Fraction(to / fs).limit_denominator(largest)
+        else:
+            ratio = 1 / Fraction(fs / to).limit_denominator(largest)
+    return ratio.numerator, ratio.denominator
 
 
 def windows(n_times: int, fs: float, seconds: float = 10.0) -> list[tuple[int, int]]:
