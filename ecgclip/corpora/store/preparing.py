@@ -7,19 +7,20 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgclip.corpora.corpus import Corpus
 from ecgclip.corpora.processes import picklable, spread
-from ecgclip.corpora.writing import disk_error, is_held, write_text
+from ecgclip.corpora.writing import is_held, write_text
 from ecgclip.errors import DataError, UsageError
 
-from .shards import Rejected, ShardJob, ShardSummary, shard_summary, write_shard
+from .folder import SHARDS, absent, claim, give_up, make, shared
+from .shards import Rejected, ShardJob, ShardSummary, any_prepares, shard_summary, write_shard
 from .statements import reader_version
-from .store import FORMAT, MANIFEST, REJECTED, Store, content_hash, read_manifest
+from .store import MANIFEST, REJECTED, Store, content_hash
 
 if TYPE_CHECKING:
     from ecgclip.signals import Preprocessor
@@ -54,6 +55,11 @@ def prepare(
     off; a resumed run repeats at most the shards that were being written. A recording that cannot be
     read or prepared is listed with its reason in ``rejected.csv``.
 
+    Whenever a store is prepared again, finished or not, the recordings that it rejected are read once more,
+    and nothing else is. Where one can be prepared now, its shard is written anew and the store takes another
+    hash; as long as none can, no byte changes, and a reason stays the one that was found first. Who has the
+    store open meanwhile keeps what it opened, and a process that would be handed other rows is refused.
+
     Args:
         corpus: what to prepare.
         preprocessor: how.
@@ -65,7 +71,7 @@ def prepare(
     Raises:
         UsageError: if ``workers`` or ``shard_size`` is below 1.
         DataError: if the folder holds something else or a store of other settings (both hashes are named), no
-            recording could be prepared, or the disk is full.
+            recording could be prepared (no file is left), or the disk is full (finished shards are kept).
     """
     if workers < 1 or shard_size < 1:
         raise UsageError(f"workers {workers} and shard_size {shard_size} must be at least 1")
@@ -77,59 +83,52 @@ def prepare(
         "corpus_hash": corpus.hash,
         "shard_size": shard_size,
     }
-    manifest = _claim(folder, settings)
-    if manifest.get("complete"):
-        return Store.open(folder)
     root = _root(corpus)
     starts = range(0, len(corpus), shard_size)
-    names = [f"shards/data-{number:05d}-of-{len(starts):05d}.arrow" for number in range(len(starts))]
-    manifest.update(
-        corpus=corpus.name,
-        root=root,
-        n_corpus=len(corpus),
-        preprocessor=preprocessor.to_dict(),
-        statements=reader_version() if manifest.get("statements") in (None, reader_version()) else "mixed",
-        complete=False,
-    )
-    _write_manifest(folder, manifest)
-    _make(folder / "shards")
-    jobs = (
-        ShardJob(folder / name, _rows(corpus, start, shard_size), preprocessor, corpus.reader, root)
-        for name, start in zip(names, starts, strict=True)
-    )
-    processes = workers if picklable(corpus) else 1
-    try:
-        summaries = _run(jobs, names, folder, processes, _Clock(len(corpus), progress))
-    finally:
-        for leftover in (folder / "shards").glob(".*.tmp"):
-            if not is_held(leftover):  # a second process may be filling the same store
-                leftover.unlink(missing_ok=True)
-    return _finish(folder, manifest, settings, names, summaries)
+    first = {f"{SHARDS}/data-{number:05d}-of-{len(starts):05d}.arrow": at for number, at in enumerate(starts)}
+
+    def job(name: str) -> ShardJob:
+        rows = _rows(corpus, first[name], shard_size)
+        return ShardJob(folder / name, rows, preprocessor, corpus.reader, root)
+
+    made = absent(folder)
+    manifest = claim(folder, settings)
+    with shared(folder) as handle:
+        summaries = _kept(folder, first, job)
+        if _is_finished(manifest, first, summaries):
+            return Store.open(folder)
+        version = reader_version()
+        manifest.update(
+            corpus=corpus.name,
+            root=root,
+            n_corpus=len(corpus),
+            preprocessor=preprocessor.to_dict(),
+            statements=version if manifest.get("statements") in (None, version) else "mixed",
+            complete=False,
+        )
+        _write_manifest(folder, manifest)
+        todo = [name for name in first if name not in summaries]
+        jobs = ((name, job(name)) for name in todo)
+        processes = min(workers, len(todo)) if picklable(corpus) else 1
+        _fill(folder / SHARDS, jobs, summaries, processes, _Clock(len(corpus), progress))
+        ordered = [summaries[name] for name in first]
+        _refuse_nothing(ordered, folder, made, handle)
+        return _finish(folder, manifest, settings, list(first), ordered)
 
 
-def _claim(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """The manifest to go on with; refuses folders that hold something else."""
-    found = read_manifest(folder) if folder.is_dir() else None
-    if found is not None:
-        for key, value in settings.items():
-            if found.get(key) != value:
-                what = key.replace("_", " ")
-                raise DataError(
-                    f"{folder}: holds a store with {what} {found.get(key)}, and this one has {what} {value}; "
-                    "choose another folder, or delete that store"
-                )
-        return found
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder}: exists and is no store; choose an empty or new folder")
-    _make(folder)
-    return {"format": FORMAT, **settings}
+def _kept(folder: Path, names: Iterable[str], job: Callable[[str], ShardJob]) -> dict[str, ShardSummary]:
+    """The shards that are there and stay: whole, and none of their rejected recordings can be prepared now."""
+    kept = {}
+    for name in names:
+        summary = shard_summary(folder / name)
+        if summary is not None and not (summary.rejected and any_prepares(job(name), summary.rejected)):
+            kept[name] = summary
+    return kept
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(folder, error) from error
+def _is_finished(manifest: dict[str, Any], names: Iterable[str], kept: dict[str, ShardSummary]) -> bool:
+    digests = [kept[name].digest for name in names if name in kept]
+    return bool(manifest.get("complete")) and manifest.get("digests") == digests
 
 
 def _rows(corpus: Corpus, start: int, size: int) -> tuple[dict[str, Any], ...]:
@@ -162,28 +161,41 @@ class _Clock:
             self.tell(Progress(self.done, self.total, self.rejected, self.kept, rate, left))
 
 
-def _run(
-    jobs: Iterator[ShardJob], names: list[str], folder: Path, workers: int, clock: _Clock
-) -> dict[str, ShardSummary]:
-    """Write what is not yet there; give each shard's summary by its name."""
-    summaries: dict[str, ShardSummary] = {}
-    for name in names:
-        if (summary := shard_summary(folder / name)) is not None:
-            summaries[name] = summary
-            clock.add(summary, from_before=True)
+def _fill(
+    shards: Path,
+    jobs: Iterator[tuple[str, ShardJob]],
+    summaries: dict[str, ShardSummary],
+    workers: int,
+    clock: _Clock,
+) -> None:
+    """Write shards, and add the summary of each to those that are there from before."""
+    make(shards)
+    for summary in summaries.values():
+        clock.add(summary, from_before=True)
     clock.began = time.monotonic()
-    wanted = [name for name in names if name not in summaries]
-    todo = ((str(job.target.relative_to(folder)), job) for job in jobs)
-    todo = ((name, job) for name, job in todo if name not in summaries)
-    if workers == 1 or len(wanted) < 2:
-        for name, job in todo:
-            summaries[name] = write_shard(job)
-            clock.add(summaries[name], from_before=False)
-        return summaries
-    for name, summary in spread(write_shard, todo, min(workers, len(wanted))):
-        summaries[name] = summary
-        clock.add(summary, from_before=False)
-    return summaries
+    one_by_one = ((name, write_shard(job)) for name, job in jobs)
+    try:
+        for name, summary in one_by_one if workers < 2 else spread(write_shard, jobs, workers):
+            summaries[name] = summary
+            clock.add(summary, from_before=False)
+    finally:
+        for leftover in shards.glob(".*.tmp"):
+            if not is_held(leftover):  # a second process may be filling the same store
+                leftover.unlink(missing_ok=True)
+
+
+def _refuse_nothing(
+    summaries: list[ShardSummary], folder: Path, made: list[Path], handle: int | None
+) -> None:
+    """Raise where no recording was kept, and leave no store behind."""
+    if any(summary.n for summary in summaries):
+        return
+    rejected = [each for summary in summaries for each in summary.rejected]
+    give_up(folder, made, handle)
+    raise DataError(
+        f"{folder}: none of {len(rejected)} recordings could be prepared, the first because: "
+        f"{rejected[0].reason}; no store is left, put the recordings right and run again"
+    )
 
 
 def _finish(
@@ -191,28 +203,21 @@ def _finish(
     manifest: dict[str, Any],
     settings: dict[str, Any],
     names: list[str],
-    summaries: dict[str, ShardSummary],
+    summaries: list[ShardSummary],
 ) -> Store:
-    ordered = [summaries[name] for name in names]
-    rejected = [each for summary in ordered for each in summary.rejected]
-    kept = sum(summary.n for summary in ordered)
+    rejected = [each for summary in summaries for each in summary.rejected]
     _write_rejected(folder, rejected)
-    if not kept:
-        raise DataError(
-            f"{folder}: none of {len(rejected)} recordings could be prepared, the first because: "
-            f"{rejected[0].reason}; all reasons are in {folder / REJECTED}"
-        )
     manifest.update(
         shards=names,
-        n=kept,
+        n=sum(summary.n for summary in summaries),
         n_rejected=len(rejected),
-        n_clipped_samples=sum(summary.clipped for summary in ordered),
-        digests=[summary.digest for summary in ordered],
-        hash=content_hash(settings, [summary.digest for summary in ordered]),
+        n_clipped_samples=sum(summary.clipped for summary in summaries),
+        digests=[summary.digest for summary in summaries],
+        hash=content_hash(settings, [summary.digest for summary in summaries]),
         complete=True,
     )
     _write_manifest(folder, manifest)
-    return Store.open(folder)
+    return Store(folder, manifest)  # not opened anew: another process may have begun to fill it again
 
 
 def _write_rejected(folder: Path, rejected: list[Rejected]) -> None:

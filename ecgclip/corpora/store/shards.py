@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ MV_PER_STEP = np.float32(1e-3)
 LARGEST = 32767
 TEXT_COLUMNS = ("record_id", "path", "report", "patient_id", "split", "code_system")
 LIST_COLUMNS = ("codes", "statements", "raw_statements")
+UNFIT = (ECGClipError, ValueError, OSError)
+"""What says that a recording cannot be read or prepared."""
 _KEY = b"ecgclip"
 
 
@@ -100,7 +102,7 @@ def write_shard(job: ShardJob) -> ShardSummary:
     for row in job.rows:
         try:
             kept.append((row, job.preprocessor.prepare(job.reader(row))))
-        except (ECGClipError, ValueError, OSError) as error:
+        except UNFIT as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             reason = reason.replace(job.root + os.sep, "") if job.root else reason
             rejected.append(Rejected(row["record_id"], _below(row["path"], job.root), reason))
@@ -109,6 +111,19 @@ def write_shard(job: ShardJob) -> ShardSummary:
     summary = ShardSummary(len(kept), tuple(rejected), clipped, _digest(columns, rejected))
     _write(columns, summary, job.target)
     return summary
+
+
+def any_prepares(job: ShardJob, rejected: Iterable[Rejected]) -> bool:
+    """Whether a recording that was rejected when the shard was written can be prepared now."""
+    names = {each.record_id for each in rejected}
+    for row in job.rows:
+        if row["record_id"] in names:
+            try:
+                job.preprocessor.prepare(job.reader(row))
+            except UNFIT:
+                continue
+            return True
+    return False
 
 
 def read_shard(path: Path) -> Shard:
@@ -205,7 +220,8 @@ def _write(columns: Mapping[str, list[Any]], summary: ShardSummary, target: Path
         os.replace(temporary, target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, FileNotFoundError) and target.is_file():
+        there = shard_summary(target) if isinstance(error, FileNotFoundError) else None
+        if there is not None and there.digest == summary.digest:
             return  # a process that fills the same store was done first, and tidied up
         raise disk_error(target, error) from error
 

@@ -69,6 +69,11 @@ class Store:
         self.hash = str(manifest["hash"])
         self.preprocessor: Preprocessor = Preprocessor.from_dict(manifest["preprocessor"])
         self._shards: list[Shard] = [read_shard(path / name) for name in manifest["shards"]]
+        digests = [shard.summary.digest for shard in self._shards]
+        if manifest.get("digests", digests) != digests:
+            raise DataError(
+                f"{path}: the store is being prepared again; wait for it, or run ecgclip prepare again"
+            )
         counts = [shard.summary.n for shard in self._shards]
         self._shard_of = np.repeat(np.arange(len(counts)), counts)
         self._row_of = np.concatenate([np.arange(n) for n in counts]) if counts else np.zeros(0, dtype=int)
@@ -96,7 +101,7 @@ class Store:
             ) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Store.open, (self.path,)  # another process maps the files itself
+        return _opened_again, (self.path, self.hash)  # another process maps the files itself
 
     def __len__(self) -> int:
         return len(self._shard_of)
@@ -214,6 +219,20 @@ class Store:
         if ragged:
             beats[mask] = np.concatenate(ragged)
         return beats, mask
+
+
+def _opened_again(path: Path, content: str) -> Store:
+    """The store of a hash, for another process: rows must not move under who counts on them.
+
+    Raises:
+        DataError: if it was prepared again since.
+    """
+    store = Store.open(path)
+    if store.hash != content:
+        raise DataError(
+            f"{path}: was prepared again (hash {store.hash}) since it was opened (hash {content}); start again"
+        )
+    return store
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
