@@ -348,7 +348,7 @@ def test_divergence():
         ({"reg_m": (1.0, 1.0, 1.0)}, UsageError, "pair"),
         ({"grad": "envelop"}, UsageError, "envelope"),
         ({"max_iter": 0}, UsageError, "max_iter"),
-        ({"cost": torch.zeros(2, 5)}, UsageError, "weights of shape"),
+        ({"cost": torch.zeros(2, 5)}, UsageError, "weights a of shape"),
         ({"cost": torch.zeros(5)}, UsageError, "cost of shape"),
         ({"cost": torch.full((1, 5, 3), math.nan)}, DataError, "not finite"),
         ({"a": torch.full((1, 5), -1.0)}, DataError, "weights a"),

@@ -1,7 +1,8 @@
 """Entropic optimal transport: the solver, its derivatives, and the prices of many small problems at once."""
 
+from .divergence import sinkhorn_divergence
 from .prices import Measures, kernel_of, token_weights
-from .solver import SinkhornResult, SinkhornWarning, sinkhorn, sinkhorn_divergence
+from .solver import SinkhornResult, SinkhornWarning, sinkhorn
 
 __all__ = [
     "Measures",

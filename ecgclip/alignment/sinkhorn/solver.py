@@ -33,11 +33,12 @@ from torch import Tensor
 from ecgclip.errors import UsageError, unknown_name
 
 from .gradient import attach_plan, attach_value, unrolled
+from .inputs import fit, real_tensor
 from .kernel import KernelDomain
-from .problem import Problem, Relaxation, SinkhornWarning, pose, warn_unconverged
+from .problem import Problem, Relaxation, SinkhornWarning, marginal_distance, pose, warn_unconverged
 from .scaling import log_weights, potential, sweeps
 
-__all__ = ["SinkhornResult", "SinkhornWarning", "sinkhorn", "sinkhorn_divergence"]
+__all__ = ["SinkhornResult", "SinkhornWarning", "sinkhorn"]
 
 SWEEPS = 8  # iterations between looks at the error, each followed by a Newton step
 NEWTON_LIMIT = 512  # columns beyond which the Newton system costs more than it saves
@@ -51,10 +52,12 @@ class SinkhornResult:
         plan: ``(batch, n, m)``, the mass that moves from row to column; zero where a side is empty, like the value.
         value: ``(batch,)``, the minimum, differentiable by cost and weights. It is computed as the dual objective,
             whose error is of second order in the marginal error.
-        converged: ``(batch,)`` bool.
+        converged: ``(batch,)`` bool, whether ``marginal_error`` is at most ``tol``.
         iterations: ``(batch,)`` int64, counted for each problem by itself.
         marginal_error: ``(batch,)``; balanced, the L1 distance of the marginal of the shorter side to its weights
-            (the longer is met exactly); relaxed, the L1 change of it that one more iteration makes.
+            (the longer is met exactly), and where the given masses differ beyond rounding, the larger distance of
+            the two sides to their weights as given; relaxed, the L1 change of the shorter side's marginal that one
+            more iteration makes.
         potentials: ``f (batch, n)`` and ``g (batch, m)`` in units of the cost, for a warm start.
     """
 
@@ -173,6 +176,8 @@ def _run(
         else:
             found = _solve(still, tol, max_iter, potentials)
             plan, f, g = found.plan, found.f, found.g
+        there = (still.a > 0).any(1, keepdim=True)  # nothing to say of an empty problem
+        f, g = torch.where(there, f, 0.0), torch.where(there, g, 0.0)
     value = attach_value(problem, f, g, plan)
     if grad == "implicit":
         plan = attach_plan(problem, f, g, plan)
@@ -195,10 +200,15 @@ def sinkhorn(
 ) -> SinkhornResult:
     """Solve entropic transport problems, each by itself; the equations stand at the head of this module.
 
-    Computed in float32 whatever the autocast, in float64 where ``cost`` is; on the device of ``cost``.
+    Computed in float32 whatever the autocast, in float64 where ``cost`` is; on the device of ``cost``. Weights that
+    are both held are to have one mass. Where they differ, by a thousandth at most, ``b`` is scaled to the mass of
+    ``a``: value, plan and derivatives are those of the scaled problem, ``a`` and ``b`` each free to move. The error
+    is still measured against ``b`` as given, so that the problem has not converged if its masses are further apart
+    than ``tol``; a difference of 16 units in the last place is taken for rounding. A problem one side of which is
+    empty is solved by the plan zero.
 
     Args:
-        cost: ``(batch, n, m)`` or ``(n, m)``.
+        cost: ``(batch, n, m)`` or ``(n, m)``, a tensor, an array, a table or nested lists (these in float32).
         a: ``(batch, n)`` or ``(n,)`` non-negative weights of the rows; None for uniform over the rows present. A
             row of weight zero takes no part, whatever its cost.
         b: ``(batch, m)`` or ``(m,)`` weights of the columns.
@@ -215,8 +225,9 @@ def sinkhorn(
         potentials: ``(f, g)`` of an earlier result to start from; ``unroll`` starts afresh.
 
     Raises:
-        UsageError: shapes that do not fit, or a parameter out of its range.
-        DataError: a cost that is not finite, a negative weight, or held marginals of different mass.
+        UsageError: shapes that do not fit, arrays of anything but real numbers, or a parameter out of its range.
+        DataError: a cost that is not finite, a negative weight, or held marginals of different mass where no mask
+            leaves a side empty.
 
     Warns:
         SinkhornWarning: once, if some problems stopped before ``tol``.
@@ -225,17 +236,24 @@ def sinkhorn(
         raise unknown_name("grad", grad, ("envelope", "implicit", "unroll"))
     if max_iter < 1 or not tol >= 0:
         raise UsageError(f"max_iter={max_iter}, tol={tol}: expected at least 1 and at least 0")
-    device = cost.device.type if isinstance(cost, Tensor) else "cpu"
-    with torch.autocast(device_type=device, enabled=False):
-        problem = pose(cost, a, b, reg, reg_m, row_mask, column_mask)
-        if potentials is not None:
-            f, g = (p.detach().to(problem.cost) for p in potentials)
-            potentials = (f.expand(problem.a.shape), g.expand(problem.b.shape))
-        value, plan, f, g, error, iterations = _run(problem, grad, tol, max_iter, potentials)
-    converged = error.detach() <= tol
-    warn_unconverged(converged, error, tol, max_iter)
-    result = SinkhornResult(plan, value, converged, iterations, error, (f * reg, g * reg))
-    return result if len(getattr(cost, "shape", ())) == 3 else _only(result)
+    given = real_tensor(cost, "cost")
+    with torch.autocast(device_type=given.device.type, enabled=False):
+        problem = pose(given, a, b, reg, reg_m, row_mask, column_mask)
+        start = None if potentials is None else _warm(problem, potentials)
+        value, plan, f, g, reached, iterations = _run(problem, grad, tol, max_iter, start)
+        error = reached if problem.given_b is None else marginal_distance(problem, plan)
+    warn_unconverged(error, reached, tol, max_iter)
+    result = SinkhornResult(plan, value, error <= tol, iterations, error, (f * reg, g * reg))
+    return _only(result) if given.dim() == 2 else result
+
+
+def _warm(problem: Problem, potentials: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The caller's potentials ``(batch, n)`` and ``(batch, m)``."""
+    if not isinstance(potentials, tuple | list) or len(potentials) != 2:
+        raise UsageError("potentials: expected the pair (f, g) of an earlier result")
+    batch, n, m = problem.cost.shape
+    f, g = (real_tensor(p, "potentials").detach().to(problem.cost) for p in potentials)
+    return fit(f, batch, n, "potentials f"), fit(g, batch, m, "potentials g")
 
 
 def _only(result: SinkhornResult) -> SinkhornResult:
@@ -243,52 +261,3 @@ def _only(result: SinkhornResult) -> SinkhornResult:
     first = {f.name: getattr(result, f.name)[0] for f in fields(result) if f.name != "potentials"}
     f, g = result.potentials
     return SinkhornResult(**first, potentials=(f[0], g[0]))
-
-
-def sinkhorn_divergence(
-    cost: Tensor | ArrayLike,
-    cost_a: Tensor | ArrayLike,
-    cost_b: Tensor | ArrayLike,
-    a: Tensor | ArrayLike | None = None,
-    b: Tensor | ArrayLike | None = None,
-    *,
-    reg: float,
-    reg_m: float | None = None,
-    tol: float = 1e-6,
-    max_iter: int = 1000,
-    row_mask: Tensor | ArrayLike | None = None,
-    column_mask: Tensor | ArrayLike | None = None,
-) -> Tensor:
-    """Debiased entropic cost, zero where both sides are the same measure.
-
-    ``S = V(a, b) - V(a, a) / 2 - V(b, b) / 2 + reg (sum a - sum b)^2 / 2`` with V the value of `sinkhorn` (Feydy et
-    al. 2019; Séjourné et al. 2019 for relaxed marginals); the last term is zero where masses agree.
-
-    Args:
-        cost: ``(batch, n, m)`` or ``(n, m)`` between the two sides.
-        cost_a: ``(batch, n, n)`` among the rows, symmetric.
-        cost_b: ``(batch, m, m)`` among the columns, symmetric.
-        a: weights of the rows.
-        b: weights of the columns.
-        reg: strength of the entropic term.
-        reg_m: penalty of both marginals, None holds them.
-        tol: marginal error at which a problem stops.
-        max_iter: iterations at most.
-        row_mask: ``(batch, n)`` bool, True where a row is present.
-        column_mask: ``(batch, m)`` bool, likewise.
-
-    Returns:
-        ``(batch,)``, or a scalar for ``(n, m)``; differentiable by the costs and weights.
-    """
-    if isinstance(reg_m, tuple | list):
-        raise UsageError("reg_m: the divergence relaxes both sides alike, give one number")
-    sides = ((cost, a, b, row_mask, column_mask), (cost_a, a, a, row_mask, row_mask))
-    value, own_a, own_b = (
-        sinkhorn(c, x, y, reg=reg, reg_m=reg_m, tol=tol, max_iter=max_iter, row_mask=p, column_mask=q).value
-        for c, x, y, p, q in (*sides, (cost_b, b, b, column_mask, column_mask))
-    )
-    divergence = value - 0.5 * own_a - 0.5 * own_b
-    if reg_m is None or a is None or b is None:
-        return divergence
-    mass_a, mass_b = (torch.as_tensor(w).to(divergence).sum(-1) for w in (a, b))
-    return divergence + 0.5 * reg * (mass_a - mass_b) ** 2
