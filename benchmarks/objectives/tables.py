@@ -1,4 +1,4 @@
-"""Write the table of README.md from results/*.json, or check that it is theirs."""
+"""Write the tables of README.md from results/*.json, or check that they are theirs."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ from ecgclip.studies.readme_tables import keep_tables
 
 HERE = Path(__file__).parent
 SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
+FRACTIONS = ("0.01", "0.1", "1")
 
 
 def _set(name: str) -> Callable[[dict[str, Any]], float | None]:
@@ -48,17 +49,42 @@ def _cell(title: str, values: list[float | None]) -> str:
     return f"{mean:.3f}{spread}"
 
 
-def table(folder: Path) -> list[str]:
-    """One row a variant, over its seeds."""
+def _runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The runs of each variant, the best mean first."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for file in sorted((folder / "results").glob("*.json")):
         run = json.loads(file.read_text(encoding="utf-8"))
         runs.setdefault(run["variant"], []).append(run)
+    over = {name: sum(run["mean"] or 0.0 for run in each) / len(each) for name, each in runs.items()}
+    return {name: runs[name] for name in sorted(runs, key=lambda each: -over[each])}
+
+
+def probes(folder: Path) -> list[str]:
+    """One row a variant: the probe of each label set at each share of the training patients, mean over seeds."""
+    runs = _runs(folder)
+    if not runs:
+        return ["*Not run yet.*"]
+    titles = [f"{name.removeprefix('ptbxl-')} 1 / 10 / 100 %" for name in SETS]
+    lines = [f"| objective | seeds | {' | '.join(titles)} |", "|---|---|" + "---|" * len(titles)]
+    for name, each in runs.items():
+        cells = [
+            " / ".join(
+                _cell("", [run["probe"].get(fraction, {}).get(labels) for run in each])
+                for fraction in FRACTIONS
+            )
+            for labels in SETS
+        ]
+        lines.append(f"| `{name}` | {len(each)} | {' | '.join(cells)} |")
+    return lines
+
+
+def table(folder: Path) -> list[str]:
+    """One row a variant, over its seeds."""
+    runs = _runs(folder)
     if not runs:
         return ["*Not run yet.*"]
     lines = [f"| objective | seeds | {' | '.join(COLUMNS)} |", "|---|---|" + "---|" * len(COLUMNS)]
-    over = {name: sum(run["mean"] or 0.0 for run in each) / len(each) for name, each in runs.items()}
-    for name in sorted(runs, key=lambda each: -over[each]):
+    for name in runs:
         cells = [_cell(title, [read(run) for run in runs[name]]) for title, read in COLUMNS.items()]
         lines.append(f"| `{name}` | {len(runs[name])} | {' | '.join(cells)} |")
     stores = sorted({run["store"] for each in runs.values() for run in each})
@@ -74,7 +100,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
-        keep_tables(args.folder / "README.md", {"objectives": table(args.folder)}, check=args.check)
+        tables = {"objectives": table(args.folder), "probes": probes(args.folder)}
+        keep_tables(args.folder / "README.md", tables, check=args.check)
     except ECGClipError as error:
         sys.exit(str(error))
 

@@ -64,7 +64,11 @@ def pretrain(
     """
     resolved = load_recipe(recipe, overrides)
     path = Path(out) if out is not None else Path("runs") / resolved.name
-    return _Pretraining(resolved, data, path, report or _to_stderr).run()
+    run = _Pretraining(resolved, data, path, report or _to_stderr).run()
+    from .loop import give_back_freed_memory
+
+    give_back_freed_memory()
+    return run
 
 
 def _to_stderr(line: str) -> None:

@@ -3,7 +3,7 @@
 import ctypes
 import sys
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["give_back_freed_memory", "keep_freed_memory"]
 
 # mallopt's parameters, glibc's malloc.h
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
@@ -31,3 +31,17 @@ def keep_freed_memory() -> bool:
             (_TOP_PAD, 1 << 28),
         )
     )
+
+
+def give_back_freed_memory() -> bool:
+    """Hand back what `keep_freed_memory` kept: a process that trains many models would grow with each of them.
+
+    Returns:
+        Whether the allocator had some to give; elsewhere than on Linux with glibc nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (OSError, AttributeError):
+        return False
