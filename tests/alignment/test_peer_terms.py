@@ -109,6 +109,13 @@ def test_sigmoid_is_open_clips_loss_where_texts_differ(make):
     assert term.log_scale.grad.abs() > 0
 
 
+def test_the_bias_starts_where_it_is_told(make):
+    batch = make()
+    logits = 10.0 * batch.signal @ batch.text.T - 4.8
+    expected = F.binary_cross_entropy_with_logits(logits, torch.eye(N), reduction="sum") / N
+    torch.testing.assert_close(SigmoidPairs(bias=-4.8)(batch), expected)
+
+
 def test_overlap_by_hand():
     says = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1]]).bool()
     found = statement_overlap(says)

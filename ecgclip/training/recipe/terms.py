@@ -56,11 +56,12 @@ class StatementsTerm(Section):
 
 
 class SigmoidTerm(Section):
-    """Sigmoid loss on pairs; ``jaccard`` targets are the overlap of the reports' statements."""
+    """Sigmoid loss on pairs; ``jaccard`` targets are the overlap of the reports' statements; ``bias`` at the start."""
 
     kind: Literal["sigmoid"]
     weight: NotNegative = 1.0
     targets: Literal["same_text", "jaccard"] = "same_text"
+    bias: float = -10.0
 
 
 class ViewsTerm(Section):
@@ -137,7 +138,7 @@ def build_term(section: PeerTerm, model: ECGTextModel) -> Term:
     if isinstance(section, StatementsTerm):
         return StatementInfoNCE()
     if isinstance(section, SigmoidTerm):
-        return SigmoidPairs(targets=section.targets)
+        return SigmoidPairs(targets=section.targets, bias=section.bias)
     if isinstance(section, ViewsTerm):
         return ViewInfoNCE(temperature=section.temperature)
     if isinstance(section, CloudsTerm):
