@@ -63,10 +63,10 @@ def patient_weights(patients: ArrayLike, *, draws: int = 1000, seed: int = 0) ->
 
     Each draw takes as many patients as there are, with all their records.
     """
-    if draws < 1 or seed < 0:
-        raise UsageError(
-            f"{draws} bootstrap draws with seed {seed}: draws must be 1 or more, the seed 0 or more"
-        )
+    if draws < 1:
+        raise UsageError(f"{draws} bootstrap draws: at least 1 is needed")
+    if seed < 0:
+        raise UsageError(f"seed {seed} of the bootstrap: expected 0 or more")
     _, index = np.unique(np.asarray(patients), return_inverse=True)
     if index.size == 0:
         raise DataError("no patient to resample: the table is empty")

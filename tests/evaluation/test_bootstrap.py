@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ecgclip.errors import DataError
+from ecgclip.errors import DataError, UsageError
 from ecgclip.evaluation import auroc, holm, macro_interval, paired_bootstrap, patient_weights
 
 
@@ -125,3 +125,8 @@ def test_evaluation_loads_no_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_seed_below_zero_is_refused():
+    with pytest.raises(UsageError, match="seed -1"):
+        patient_weights(["a", "b"], seed=-1)
