@@ -27,6 +27,12 @@ def test_readme_tables_are_those_of_the_results(study):
     assert done.returncode == 0, done.stderr
 
 
+def test_readme_tables_of_protocols_are_those_of_the_results():
+    argv = [sys.executable, str(BENCHMARKS / "protocols.py"), "--check"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_table_of_a_rotation_says_what_the_cells_say(
     rotations, folded_store, quick_recipe, tmp_path, monkeypatch
 ):
