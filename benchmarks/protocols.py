@@ -1,4 +1,4 @@
-"""Write the tables of linear_probe, leads, calibration and retrieval from results/*.json, or check that they are theirs.
+"""Write the tables of linear_probe, leads, calibration and retrieval from results/*.json, or check them.
 
 A results file is what ``ecgclip benchmark RUN --data CORPUS --split test`` wrote into ``RUN/evaluation``.
 """
@@ -40,7 +40,9 @@ def rendered(found: Results) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="change nothing; fail where a README differs")
     args = parser.parse_args()
     try:
