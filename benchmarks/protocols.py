@@ -13,7 +13,6 @@ from ecgclip.studies.readme_tables import keep_tables
 
 HERE = Path(__file__).parent
 PROTOCOLS = ("linear_probe", "leads", "calibration", "retrieval")
-UNSHOWN = ("draw",)
 
 
 def _setting(row: Row) -> str:
@@ -27,8 +26,8 @@ def _cell(row: Row | None) -> str:
 
 
 def rendered(found: Results) -> list[str]:
-    """One row a name and setting, one column a label set, as a table with what it was measured on."""
-    rows = [row for row in found.rows if row.population == "all" and not set(UNSHOWN) & set(row.setting)]
+    """One row a name and setting, one column a label set; draws stand in the file alone."""
+    rows = [row for row in found.rows if row.population == "all" and "draw" not in row.setting]
     columns = list(dict.fromkeys(row.labels for row in rows))
     cells = {(row.name, _setting(row), row.metric, row.labels): row for row in rows}
     heads = [labels.removeprefix("ptbxl-") or "all" for labels in columns]
