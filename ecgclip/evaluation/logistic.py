@@ -4,9 +4,10 @@ Column k minimises over its coefficients ``b`` and intercept ``a``
 
     sum_i w_ik log(1 + exp(-(2 y_ik - 1) (a + x_i b))) / W_k  +  |b|^2 / (2 C_k W_k),    W_k = sum_i w_ik,
 
-scikit-learn's objective divided by ``C_k W_k``: the intercept is not penalised. Features are rotated to their
-principal axes, where the Hessian is nearly diagonal, and each column runs its own L-BFGS (Nocedal 1980) from
-that diagonal; all columns share the two matrix products of a step.
+scikit-learn's objective divided by ``C_k W_k``: the intercept is not penalised. Where a column has scores ``s_ik``
+to start from, ``(1 + g_k) s_ik`` joins its logits and ``g_k^2 / (2 PRIOR_PENALTY W_k)`` its objective.
+Features are rotated to their principal axes, where the Hessian is nearly diagonal, and each column runs its own
+L-BFGS (Nocedal 1980) from that diagonal; all columns share the two matrix products of a step.
 """
 
 from dataclasses import dataclass
@@ -18,21 +19,31 @@ from .metrics import Floats
 
 __all__ = ["Axes", "Regressions", "fit_logistic"]
 
+PRIOR_PENALTY = 1.0
 _MEMORY = 8
 _BACKTRACKS = 30
 
 
 @dataclass(frozen=True)
 class Regressions:
-    """Coefficients ``(dim, k)``, intercepts ``(k,)`` and whether each column reached the tolerance."""
+    """What was fitted, a column each.
+
+    Attributes:
+        coefficients: ``(dim, k)``.
+        intercepts: ``(k,)``.
+        slopes: ``(k,)`` of the scores that columns started from.
+        converged: ``(k,)`` whether the column reached its tolerance.
+    """
 
     coefficients: Floats
     intercepts: Floats
+    slopes: Floats
     converged: NDArray[np.bool_]
 
-    def decision(self, features: Floats) -> Floats:
-        """Logits ``(n, k)`` of ``(n, dim)`` features."""
-        return np.asarray(features @ self.coefficients + self.intercepts)
+    def decision(self, features: Floats, prior: Floats | None = None) -> Floats:
+        """Logits ``(n, k)`` of ``(n, dim)`` features, and of ``(n, k)`` scores where the fit started from some."""
+        logits = np.asarray(features @ self.coefficients + self.intercepts)
+        return logits if prior is None else logits + self.slopes * prior
 
 
 @dataclass(frozen=True)
@@ -65,21 +76,23 @@ class _Problem:
     design: Floats  # (n, rank + 1)
     targets: Floats  # (n, k)
     weights: Floats  # (n, k), each column sums to one
-    penalty: Floats  # (rank + 1, k), zero for the intercept
-    scale: Floats  # (rank + 1, k), what the inverse Hessian is taken for at first
+    prior: Floats  # (n, k), scores that columns start from; zero where they start from none
+    penalty: Floats  # (rank + 2, k), zero for the intercept, last that of the prior's slope
+    scale: Floats  # (rank + 2, k), what the inverse Hessian is taken for at first
 
     def select(self, columns: NDArray[np.intp]) -> "_Problem":
         """Some of the columns."""
-        parts = (each[:, columns] for each in (self.targets, self.weights, self.penalty, self.scale))
-        return _Problem(self.design, *parts)
+        every = (self.targets, self.weights, self.prior, self.penalty, self.scale)
+        return _Problem(self.design, *(each[:, columns] for each in every))
 
     def loss(self, theta: Floats) -> tuple[Floats, Floats]:
-        """Objective ``(k,)`` and gradient ``(rank + 1, k)``."""
-        logits = self.design @ theta
+        """Objective ``(k,)`` and gradient ``(rank + 2, k)``."""
+        logits = self.design @ theta[:-1] + (1.0 + theta[-1]) * self.prior
         value = np.einsum("nk,nk->k", self.weights, np.logaddexp(0.0, logits) - self.targets * logits)
         value += 0.5 * np.einsum("dk,dk->k", self.penalty * theta, theta)
         residual = self.weights * (0.5 * (1.0 + np.tanh(0.5 * logits)) - self.targets)
-        return value, self.design.T @ residual + self.penalty * theta
+        slope = np.einsum("nk,nk->k", residual, self.prior)
+        return value, np.vstack([self.design.T @ residual, slope]) + self.penalty * theta
 
 
 def _direction(gradient: Floats, scale: Floats, pairs: list[tuple[Floats, Floats]]) -> Floats:
@@ -160,6 +173,7 @@ def fit_logistic(
     penalties: Floats,
     *,
     weights: Floats | None = None,
+    prior: Floats | None = None,
     tol: float = 1e-10,
     max_iter: int = 300,
 ) -> Regressions:
@@ -170,6 +184,7 @@ def fit_logistic(
         targets: ``(n, k)``.
         penalties: ``(k,)`` inverse strength C of each column, as scikit-learn counts it.
         weights: ``(n, k)`` weight of a record in a column (0 leaves it out); ones unless given.
+        prior: ``(n, k)`` scores that each column starts from, standardised; coefficients only correct them.
         tol: expected further gain in mean log loss at which a column stops.
         max_iter: steps at most.
     """
@@ -179,11 +194,15 @@ def fit_logistic(
     w = np.ones_like(y) if weights is None else np.asarray(weights, dtype=np.float64)
     total = w.sum(axis=0)
     w = w / total
-    penalty = np.vstack([np.tile(1.0 / (penalties * total), (rank, 1)), np.zeros((1, y.shape[1]))])
+    start = np.zeros_like(y) if prior is None else np.asarray(prior, dtype=np.float64)
+    penalty = np.vstack(
+        [np.tile(1.0 / (penalties * total), (rank, 1)), np.zeros(y.shape[1]), 1.0 / (PRIOR_PENALTY * total)]
+    )
     share = np.clip((w * y).sum(axis=0), 1e-6, 1 - 1e-6)
-    curvature = np.append(axes.scales**2 / n, 1.0)[:, None] * (share * (1 - share))
-    theta = np.zeros((rank + 1, y.shape[1]))
-    theta[-1] = np.log(share / (1 - share))
-    problem = _Problem(axes.design, y, w, penalty, 1.0 / (curvature + penalty))
+    spread = np.append(axes.scales**2 / n, 1.0)[:, None] * np.ones_like(share)
+    curvature = np.vstack([spread, (w * start**2).sum(axis=0)]) * (share * (1 - share))
+    theta = np.zeros((rank + 2, y.shape[1]))
+    theta[rank] = np.log(share / (1 - share))
+    problem = _Problem(axes.design, y, w, start, penalty, 1.0 / (curvature + penalty))
     converged = _minimise(problem, theta, tol, max_iter)
-    return Regressions(axes.rotation @ theta[:-1], theta[-1], converged)
+    return Regressions(axes.rotation @ theta[:rank], theta[rank], 1.0 + theta[-1], converged)

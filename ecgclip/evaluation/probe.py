@@ -3,6 +3,10 @@
 Features are standardised on the training part; one logistic regression a label, C by patient-wise
 cross-validation of the log loss inside the drawn labels, C = 0.01 for a label with fewer than ten positives
 in the draw. Draws depend on targets, patients and seed alone, so that encoders meet the same draws.
+
+With scores to start from, labels correct a classifier instead of making one: coefficients are drawn to the scores given
+and not to zero, as in the few-label probes of image-text models that start from the text's weights (LP++, Huang et al.,
+CVPR 2024).
 """
 
 from collections.abc import Iterable, Sequence
@@ -113,6 +117,7 @@ def linear_probe(
     draws: int = 3,
     seed: int = 0,
     minimum: int = 10,
+    prior: ArrayLike | None = None,
 ) -> ProbeResult:
     """Fit logistic regressions on the features of drawn training patients and score the test part.
 
@@ -127,6 +132,8 @@ def linear_probe(
         draws: draws a fraction, each stratified so that a label that is scored keeps a positive patient.
         seed: of draws and folds.
         minimum: positives and negatives that a label needs in the test part to be scored.
+        prior: ``(n, labels)`` scores to start from, such as a zero-shot classifier's: a label's own, standardised
+            on the training part, stands in its logit with a slope drawn towards one, and the features correct it.
 
     Raises:
         DataError: shapes that do not fit, features that are not finite, an empty part, or a patient in both.
@@ -136,7 +143,7 @@ def linear_probe(
         raise UsageError(
             f"fractions {tuple(fractions)} with {draws} draws: expected shares in (0, 1] and 1 or more"
         )
-    parts = ProbeParts.of(features, targets, patients, split, codes, test)
+    parts = ProbeParts.of(features, targets, patients, split, codes, test, prior)
     wanted = scorable(parts.test_truth, minimum)
     drawn = []
     for fraction in fractions:
@@ -159,6 +166,7 @@ def few_shot_probe(
     draws: int = 3,
     seed: int = 0,
     minimum: int = 10,
+    prior: ArrayLike | None = None,
 ) -> ProbeResult:
     """Do what `linear_probe` does with a few positive patients a label (`draw_shots`) instead of a share.
 
@@ -168,7 +176,7 @@ def few_shot_probe(
     """
     if not all(shot >= 1 for shot in shots) or draws < 1:
         raise UsageError(f"shots {tuple(shots)} with {draws} draws: expected whole numbers from 1 on")
-    parts = ProbeParts.of(features, targets, patients, split, codes, test)
+    parts = ProbeParts.of(features, targets, patients, split, codes, test, prior)
     drawn = []
     for shot in shots:
         for number in range(draws):

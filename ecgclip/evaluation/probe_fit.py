@@ -33,6 +33,8 @@ class ProbeParts:
     test_features: Floats
     test_truth: Bools
     test_patients: NDArray[np.generic]
+    prior: Floats | None = None
+    test_prior: Floats | None = None
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class ProbeParts:
         split: ArrayLike,
         codes: Sequence[str],
         test: str,
+        prior: ArrayLike | None = None,
     ) -> "ProbeParts":
         """Split and standardise what `linear_probe` is given."""
         values = np.asarray(features, dtype=np.float64)
@@ -56,8 +59,8 @@ class ProbeParts:
             raise DataError(
                 f"{both.size} patients are in train and in {test} (first: {both[0]}): split by patient"
             )
-        mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
-        standard = (values - mean) / np.where(deviation > 0, deviation, 1.0)
+        standard = _standardise(values, train)
+        start = None if prior is None else _standardise(_check_prior(prior, truth, codes), train)
         return cls(
             tuple(codes),
             train,
@@ -67,6 +70,8 @@ class ProbeParts:
             standard[held],
             truth[held],
             who[held],
+            None if start is None else start[train],
+            None if start is None else start[held],
         )
 
     def fit(self, rows: NDArray[np.intp], rng: np.random.Generator) -> tuple[Floats, Floats, bool]:
@@ -76,10 +81,37 @@ class ProbeParts:
             Logits of the test part ``(n_test, labels)``, C of each label ``(labels,)``, both NaN for a label without
             a positive (or a negative) among the rows, and whether every fit reached its tolerance.
         """
-        return _fit(self.features[rows], self.truth[rows], self.patients[rows], self.test_features, rng)
+        train, targets = Axes.of(self.features[rows]), self.truth[rows]
+        prior = None if self.prior is None else self.prior[rows]
+        penalties = self._penalties(rows, train, prior, rng)
+        scores = np.full((len(self.test_features), targets.shape[1]), np.nan)
+        present = np.isfinite(penalties)
+        if not present.any():
+            return scores, penalties, True
+        start, later = (None if each is None else each[:, present] for each in (prior, self.test_prior))
+        fitted = fit_logistic(train, targets[:, present], penalties[present], prior=start)
+        scores[:, present] = fitted.decision(self.test_features, later)
+        return scores, penalties, bool(fitted.converged.all())
+
+    def _penalties(
+        self, rows: NDArray[np.intp], axes: Axes, prior: Floats | None, rng: np.random.Generator
+    ) -> Floats:
+        """C of each label: by cross-validation, fixed where positives are few, NaN where there is nothing to learn."""
+        targets, patients = self.truth[rows], self.patients[rows]
+        positives = targets.sum(axis=0)
+        present = (positives > 0) & (positives < len(targets))
+        enough = present & (positives >= FEW_POSITIVES) & (len(np.unique(patients)) >= FOLDS)
+        penalties = np.where(present, FIXED_PENALTY, np.nan)
+        if enough.any():
+            folds = patient_folds(targets[:, enough], patients, rng, FOLDS)
+            start = None if prior is None else prior[:, enough]
+            penalties[enough] = _cross_validate(self.features[rows], axes, targets[:, enough], folds, start)
+        return penalties
 
 
-def _cross_validate(features: Floats, axes: Axes, targets: Bools, folds: NDArray[np.intp]) -> Floats:
+def _cross_validate(
+    features: Floats, axes: Axes, targets: Bools, folds: NDArray[np.intp], prior: Floats | None
+) -> Floats:
     """C ``(labels,)`` with the lowest log loss on the held-out folds."""
     n, n_labels = targets.shape
     grid = np.array(PENALTIES)
@@ -90,31 +122,21 @@ def _cross_validate(features: Floats, axes: Axes, targets: Bools, folds: NDArray
         part = targets[:, start : start + LABELS_AT_ONCE]
         k = part.shape[1]
         y, w = np.repeat(part, len(penalties), axis=1), np.tile(weights, (1, k))
-        fitted = fit_logistic(axes, y, np.tile(penalties, k), weights=w, tol=1e-7, max_iter=100)
-        logits = fitted.decision(features)
+        own = None if prior is None else prior[:, start : start + LABELS_AT_ONCE]
+        from_scores = None if own is None else np.repeat(own, len(penalties), axis=1)
+        fitted = fit_logistic(
+            axes, y, np.tile(penalties, k), weights=w, prior=from_scores, tol=1e-7, max_iter=100
+        )
+        logits = fitted.decision(features, from_scores)
         loss = ((np.logaddexp(0.0, logits) - y * logits) * (1 - w)).sum(axis=0) / n
         losses[:, start : start + k] = loss.reshape(k, len(grid), FOLDS).sum(axis=2).T
     return np.asarray(grid[losses.argmin(axis=0)])
 
 
-def _fit(
-    train: Floats, targets: Bools, patients: NDArray[np.generic], test: Floats, rng: np.random.Generator
-) -> tuple[Floats, Floats, bool]:
-    """Logits of the test part, C of each label, and whether every fit reached its tolerance."""
-    axes, positives = Axes.of(train), targets.sum(axis=0)
-    present = (positives > 0) & (positives < len(targets))
-    enough = present & (positives >= FEW_POSITIVES) & (len(np.unique(patients)) >= FOLDS)
-    penalties = np.full(targets.shape[1], np.nan)
-    penalties[present] = FIXED_PENALTY
-    if enough.any():
-        folds = patient_folds(targets[:, enough], patients, rng, FOLDS)
-        penalties[enough] = _cross_validate(train, axes, targets[:, enough], folds)
-    scores = np.full((len(test), targets.shape[1]), np.nan)
-    if not present.any():
-        return scores, penalties, True
-    fitted = fit_logistic(axes, targets[:, present], penalties[present])
-    scores[:, present] = fitted.decision(test)
-    return scores, penalties, bool(fitted.converged.all())
+def _standardise(values: Floats, train: NDArray[np.intp]) -> Floats:
+    """Columns with mean 0 and deviation 1 on the training part."""
+    mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
+    return np.asarray((values - mean) / np.where(deviation > 0, deviation, 1.0))
 
 
 def _check(
@@ -138,3 +160,17 @@ def _check(
     if not np.isin(truth, (0, 1)).all():
         raise DataError("targets hold values other than 0 and 1: give one 0/1 column a label")
     return truth.astype(bool)
+
+
+def _check_prior(prior: ArrayLike, truth: Bools, codes: Sequence[str]) -> Floats:
+    scores = np.asarray(prior, dtype=np.float64)
+    if scores.shape != truth.shape:
+        raise DataError(
+            f"scores to start from of shape {scores.shape}: expected {truth.shape}, as the targets"
+        )
+    bad = np.flatnonzero(~np.isfinite(scores).all(axis=0))
+    if bad.size:
+        raise DataError(
+            f"the scores of {codes[bad[0]]} to start from are not finite: leave out records that have none"
+        )
+    return scores

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from ecgclip.errors import DataError, UsageError
-from ecgclip.evaluation import few_shot_probe, linear_probe
+from ecgclip.evaluation import auroc, few_shot_probe, linear_probe
 from ecgclip.evaluation.drawing import draw_patients, draw_shots
 from ecgclip.evaluation.logistic import fit_logistic
 
@@ -160,3 +161,58 @@ def test_a_share_of_patients_keeps_the_share_of_every_label():
         assert len(rows) == 100
         counts, whole = targets[rows].sum(axis=0), targets.sum(axis=0)
         assert (counts >= np.maximum(np.round(0.1 * whole), 1) - 1e-9).all()
+
+
+def test_a_fit_from_scores_is_the_minimum_of_its_objective():
+    rng = np.random.default_rng(6)
+    n, dim, penalty = 50, 4, 0.05
+    x, prior = rng.normal(size=(n, dim)), rng.normal(size=(n, 1))
+    y = rng.random((n, 1)) < 1 / (1 + np.exp(-2 * prior - x[:, :1]))
+
+    def objective(theta):
+        logits = theta[0] * prior[:, 0] + theta[1] + x @ theta[2:]
+        loss = (np.logaddexp(0, logits) - y[:, 0] * logits).sum()
+        return loss + (theta[0] - 1) ** 2 / 2 + (theta[2:] ** 2).sum() / (2 * penalty)
+
+    wanted = minimize(objective, np.zeros(dim + 2), tol=1e-12).x
+    fitted = fit_logistic(x, y, np.array([penalty]), prior=prior, tol=1e-14)
+    assert fitted.converged.all()
+    assert fitted.slopes[0] == pytest.approx(wanted[0], abs=1e-4)
+    np.testing.assert_allclose(
+        fitted.decision(x, prior)[:, 0],
+        wanted[0] * prior[:, 0] + wanted[1] + x @ wanted[2:],
+        atol=1e-4,
+    )
+
+
+def test_few_labels_keep_good_scores_and_many_overturn_bad_ones():
+    features, targets, patients, split = _corpus(n=1200)
+    codes, test = list("ABCD"), split == "test"
+    rng = np.random.default_rng(7)
+    good = targets + rng.normal(0, 0.7, targets.shape)
+
+    def macro(fraction, prior):
+        given = {"fractions": (fraction,), "draws": 3, "prior": prior}
+        found = linear_probe(features, targets, patients, split, codes=codes, **given)
+        return found.summary()["mean"].item()
+
+    alone = float(np.mean(auroc(good[test], targets[test])))
+    assert macro(0.02, None) < macro(0.02, good)
+    assert macro(0.02, good) > alone - 0.05
+    assert macro(1.0, good) > alone
+    assert macro(1.0, -good) > macro(1.0, None)  # the slope turns round
+    shots = few_shot_probe(
+        features, targets, patients, split, codes=codes, shots=(1,), draws=3, prior=1e3 * good + 5.0
+    )
+    assert shots.to_frame()["macro_auroc"].mean() > alone - 0.05  # whatever unit the scores have
+
+
+def test_scores_to_start_from_that_do_not_fit_are_refused():
+    features, targets, patients, split = _corpus(n=60)
+    given = (features, targets, patients, split)
+    with pytest.raises(DataError, match=r"of shape \(60, 2\): expected \(60, 4\)"):
+        linear_probe(*given, codes=list("ABCD"), prior=np.zeros((60, 2)))
+    scores = np.zeros((60, 4))
+    scores[3, 2] = np.nan
+    with pytest.raises(DataError, match="scores of C"):
+        linear_probe(*given, codes=list("ABCD"), prior=scores)

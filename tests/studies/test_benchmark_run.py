@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from ecgclip.cli import main
+from ecgclip.corpora import label_set, prepare, simulate
 from ecgclip.errors import DataError, UsageError
-from ecgclip.evaluation import auroc
-from ecgclip.models import ECGTextModel
+from ecgclip.evaluation import auroc, linear_probe
+from ecgclip.models import ECGTextModel, StorePart
 from ecgclip.prompts import ZeroShotClassifier
 from ecgclip.studies.benchmark import PROTOCOLS, Options, benchmark, find_results, read_results
+from ecgclip.studies.benchmark.encoders import ModelEncoder
 
 SETS = ("ptbxl-superclass", "ptbxl-rhythm")
 OPTIONS = Options(split="validation", labels=SETS, minimum=2, draws=50)
@@ -71,6 +73,34 @@ def test_a_label_without_a_positive_is_listed_with_its_reason(measured):
     absent = [each for each in row.classes if each.positives == 0]
     assert absent
     assert all(each.auroc is None and not each.scored and "0 positives" in each.reason for each in absent)
+
+
+def test_a_probe_from_text_starts_from_the_zero_shot_scores(tiny_run, tiny_model, tmp_path):
+    store = prepare(simulate(n=60, seed=2), tiny_model.preprocessor, tmp_path / "store", workers=1)
+    measure(tiny_run.path, store.path, tmp_path, ["linear_probe"], labels=SETS[:1], probe_draws=1)
+    found = results(tmp_path, "linear_probe")
+    assert {row.name for row in found.rows} == {
+        "model",
+        "model, from text",
+        "untrained",
+        "neurokit2 features",
+    }
+    every = StorePart(store, np.arange(len(store)))
+    labels, table = label_set(SETS[0]), store.table
+    fitted = linear_probe(
+        ModelEncoder(tiny_model).features(every),
+        labels.matrix(table),
+        table["patient_id"].to_numpy(),
+        table["split"].to_numpy(),
+        codes=labels.codes,
+        test="validation",
+        fractions=(1.0,),
+        minimum=2,
+        prior=ZeroShotClassifier(tiny_model, SETS[0]).decision_function(every),
+    )
+    row = found.row(f"model, from text/{SETS[0]}/fraction=1.0")
+    assert row.figure == pytest.approx(fitted.summary().loc[1.0, "mean"], abs=1e-6)
+    assert row.figure != found.row(f"model/{SETS[0]}/fraction=1.0").figure
 
 
 def test_leads_compare_masks_with_flat_lines(measured):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +29,12 @@ _ABSENT = "no positive, or no negative, among the drawn records"
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """One encoder's features, computed when they are asked for."""
+    """One encoder's features, computed when they are asked for, and scores of a label set to start from if any."""
 
     name: str
     marks: tuple[str, ...]
     features: Callable[[], Features]
+    prior: Callable[[str], Features] | None = None
 
 
 def probe_rows(
@@ -52,10 +54,11 @@ def probe_rows(
         wanted: those settings, all of them.
     """
     encoders = 2 + (bench.model is not None) + bench.supervised
-    bench.progress.start(encoders * len(bench.sets))
+    from_text = len(bench.banked) if bench.model is not None else 0
+    bench.progress.start(encoders * len(bench.sets) + from_text)
     for source in _sources(bench, ledger):
         by_set: dict[str, list[Scored]] = {}
-        for labels in bench.sets:
+        for labels in bench.sets if source.prior is None else bench.banked:
             there = all(ledger.has(row_key(source.name, labels, setting)) for setting in wanted)
             features = None if there else source.features()  # what an encoder does wrong ends the protocol
             bench.progress.begins(f"{source.name}, {labels}", there)
@@ -99,6 +102,7 @@ def _fit(
         draws=bench.probe_draws,
         seed=bench.seed,
         minimum=bench.minimum,
+        prior=None if source.prior is None else source.prior(labels),
     )
     parts = []
     for draw in found.draws:
@@ -164,13 +168,15 @@ def _scored(
 
 
 def _sources(bench: Bench, ledger: Ledger) -> Iterator[_Source]:
-    """The model, an untrained encoder of its shape, intervals, and the supervised twin where it is asked for."""
+    """The model, the same from its text's scores, an untrained encoder of its shape, intervals, a supervised twin."""
 
     def of(encoder: Encoder) -> Callable[[], Features]:
         return lambda: bench.features(encoder)
 
     yield _Source("model", bench.marks, of(bench.encoder))
     if bench.model is not None:
+        prior = partial(bench.scores, split="all")
+        yield _Source("model, from text", bench.marks, of(bench.encoder), prior)
         yield _Source("untrained", ("untrained",), of(untrained(bench.model, seed=bench.seed)))
     else:
         ledger.leave_out("untrained", "an outside encoder does not say how its weights are drawn")
