@@ -97,7 +97,8 @@ class Row:
 
     Attributes:
         key: unique in its file; a run that goes on does not compute it again.
-        name: whose figure it is: ``model``, ``model, from text``, ``untrained``, ``neurokit2 features``, ``supervised``.
+        name: whose figure it is: ``model``, ``model, from text``, ``untrained``, ``neurokit2 features`` or
+            ``supervised``.
         labels: the label set, ``ptbxl-mean`` for the mean of four, empty where labels play no part.
         setting: what differs between rows of the protocol, such as ``fraction`` and ``draw``.
         population: ``all``, ``peer population`` or ``all-classes``.
