@@ -6,7 +6,7 @@ in the draw. Draws depend on targets, patients and seed alone, so that encoders 
 
 With scores to start from, labels correct a classifier instead of making one: coefficients are drawn to the scores given
 and not to zero, as in the few-label probes of image-text models that start from the text's weights (LP++, Huang et al.,
-CVPR 2024).
+CVPR 2024). There C is 0.001 for a label with fewer than ten positives.
 """
 
 from collections.abc import Iterable, Sequence

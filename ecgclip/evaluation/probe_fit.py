@@ -16,6 +16,7 @@ __all__ = ["ProbeParts"]
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FIXED_PENALTY = 0.01
+FIXED_FROM_SCORES = 0.001  # of a probe that starts from scores
 FEW_POSITIVES = 10
 FOLDS = 5
 LABELS_AT_ONCE = 8  # regressions of these labels share their matrix products
@@ -101,7 +102,7 @@ class ProbeParts:
         positives = targets.sum(axis=0)
         present = (positives > 0) & (positives < len(targets))
         enough = present & (positives >= FEW_POSITIVES) & (len(np.unique(patients)) >= FOLDS)
-        penalties = np.where(present, FIXED_PENALTY, np.nan)
+        penalties = np.where(present, FIXED_PENALTY if prior is None else FIXED_FROM_SCORES, np.nan)
         if enough.any():
             folds = patient_folds(targets[:, enough], patients, rng, FOLDS)
             start = None if prior is None else prior[:, enough]

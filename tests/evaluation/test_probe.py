@@ -100,6 +100,17 @@ def test_few_positives_take_the_fixed_penalty_and_absent_labels_are_listed():
     )
     assert result.draws[0].n_patients == 4
     assert all(c == 0.01 for c in result.draws[0].penalties if np.isfinite(c))
+    corrected = linear_probe(
+        features,
+        targets,
+        patients,
+        split,
+        codes=list("ABCD"),
+        fractions=(0.02,),
+        draws=1,
+        prior=targets + 0.0,
+    )
+    assert all(c == 0.001 for c in corrected.draws[0].penalties if np.isfinite(c))
     assert "D" in result.draws[0].absent
     assert result.draws[1].absent == ("D",)
     assert np.isnan(result.draws[1].scores[:, 3]).all()

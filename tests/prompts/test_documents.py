@@ -25,6 +25,7 @@ def test_the_examples_run(name, tiny_model, tiny_store, simulated, tmp_path, mon
         "records": [simulated.record(0), simulated.record(1)],
         "scores_of_validation": rng.normal(size=(40, 5)).astype(np.float32),
         "targets": rng.integers(0, 2, size=(40, 5)),
+        "every_target": rng.integers(0, 2, size=(len(tiny_store), 5)),
     }
     found = blocks(name, "python")
     assert found
