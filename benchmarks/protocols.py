@@ -1,4 +1,4 @@
-"""Write the tables of linear_probe, leads, calibration and retrieval from results/*.json, or check them.
+"""Write the tables of the protocols' READMEs from results/*.json, or check them.
 
 A results file is what ``ecgclip benchmark RUN --data CORPUS --split test`` wrote into ``RUN/evaluation``.
 """
@@ -12,7 +12,7 @@ from ecgclip.studies.benchmark.results import Results, Row, read_results
 from ecgclip.studies.readme_tables import keep_tables
 
 HERE = Path(__file__).parent
-PROTOCOLS = ("linear_probe", "leads", "calibration", "retrieval")
+PROTOCOLS = ("linear_probe", "few_shot", "leads", "robustness", "calibration", "retrieval", "fine_tune")
 
 
 def _setting(row: Row) -> str:
@@ -46,7 +46,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         for protocol in PROTOCOLS:
-            for file in sorted((HERE / protocol / "results").glob("ptbxl-*.json")):
+            for file in sorted((HERE / protocol / "results").glob("ptbxl*.json")):
                 tables = {file.stem: rendered(read_results(file))}
                 keep_tables(HERE / protocol / "README.md", tables, check=args.check)
     except ECGClipError as error:

@@ -1,6 +1,6 @@
 """Measure the kinds of phrase of one run, or write README.md's tables from the results files (``--check``: compare).
 
-python benchmarks/phrase_kinds/table.py RUN STORE --folds 9 --out benchmarks/phrase_kinds/results/ptbxl-seed0.fold9.json
+python benchmarks/phrase_kinds/table.py RUN STORE --folds 9 --out benchmarks/phrase_kinds/results/RUN.fold9.json
 python benchmarks/phrase_kinds/table.py
 """
 
