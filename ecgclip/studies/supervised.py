@@ -1,4 +1,9 @@
-"""The supervised twin: the same encoders, augmentation and schedule, given the labels."""
+"""The supervised twin: the same encoders, augmentation and schedule, given the labels.
+
+A twin that starts from a model first learns its last layer alone, by logistic regression on what the model gives it:
+a layer that starts from nothing would bend the encoders while it learns (Kumar et al., Fine-Tuning can Distort
+Pretrained Features and Underperform Out-of-Distribution, ICLR 2022).
+"""
 
 import time
 from collections.abc import Callable
@@ -15,6 +20,7 @@ from torch.nn import functional as F
 from ecgclip.corpora import Store, label_set
 from ecgclip.errors import DataError
 from ecgclip.evaluation import auroc_table
+from ecgclip.evaluation.logistic import fit_logistic
 from ecgclip.models import ECGTextModel, ModelConfig, StorePart, window_batches
 from ecgclip.reports import train_wordpiece
 from ecgclip.signals import SignalBatch
@@ -24,6 +30,9 @@ from ecgclip.training.loop import MovingAverage, learning_rate, multiplies_bfloa
 from ecgclip.training.recipe import Recipe
 
 __all__ = ["Supervised", "SupervisedTwin", "train_supervised"]
+
+HEAD_PENALTY = 0.01  # C of the regressions that a started twin's last layer begins as
+_AT_ONCE = 256
 
 _SETS = ("ptbxl-superclass", "ptbxl-subclass", "ptbxl-form", "ptbxl-rhythm")
 
@@ -57,6 +66,11 @@ class SupervisedTwin(nn.Module):
 
     def forward(self, batch: SignalBatch, keys: Tensor | None = None) -> Tensor:
         """Logits ``(batch, n_labels)``."""
+        logits: Tensor = self.head(self.features(batch, keys))
+        return logits
+
+    def features(self, batch: SignalBatch, keys: Tensor | None = None) -> Tensor:
+        """What the last layer is given, ``(batch, width)``."""
         model = self.encoders
         pooled = model.signal_encoder(batch.signal, batch.lead_mask, batch.time_mask, keys).pooled
         parts = [pooled]
@@ -66,8 +80,7 @@ class SupervisedTwin(nn.Module):
             mean = (seen.beats * weight).sum(1) / weight.sum(1).clamp(min=1.0)
             most = seen.beats.masked_fill(~seen.beat_mask[:, :, None], -1.0).amax(1)
             parts += [mean * 4.0, most * 4.0]
-        logits: Tensor = self.head(torch.cat([part.to(pooled.dtype) for part in parts], dim=1))
-        return logits
+        return torch.cat([part.to(pooled.dtype) for part in parts], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +145,8 @@ def train_supervised(
         rows: training recordings.
         epochs: instead of the recipe's.
         shape: of the encoders; the recipe's unless given.
-        start: a model whose encoders the twin starts from; its own weights as drawn unless given.
+        start: a model whose encoders the twin starts from, its last layer then fitted to them first; weights as drawn
+            unless given.
         report: told the progress, a line now and then.
 
     Raises:
@@ -147,6 +161,7 @@ def train_supervised(
         twin = SupervisedTwin(recipe, len(wanted.codes), shape)
     if start is not None:
         _take_weights(twin.encoders, start)
+        _fit_head(twin, store, rows, targets.numpy() > 0)
     live = [p for name, p in twin.named_parameters() if "text" not in name]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in live if p.dim() >= 2], "weight_decay": recipe.optimizer.weight_decay},
@@ -194,3 +209,24 @@ def _take_weights(encoders: ECGTextModel, start: ECGTextModel) -> None:
             f"the encoders to start from are of another shape ({len(absent)} weights missing, "
             f"{len(found.unexpected_keys)} unknown): give the twin the model's own"
         )
+
+
+def _fit_head(twin: SupervisedTwin, store: Store, rows: Rows, truth: npt.NDArray[np.bool_]) -> None:
+    """Set the last layer to logistic regressions on the features of the recordings as they are."""
+    twin.eval()
+    with torch.inference_mode():
+        chunks = [load_batch(store, rows[k : k + _AT_ONCE]) for k in range(0, len(rows), _AT_ONCE)]
+        features = torch.cat([twin.features(chunk).float() for chunk in chunks]).double().numpy()
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation == 0] = 1.0
+    known = truth.any(axis=0) & ~truth.all(axis=0)
+    penalties = np.full(int(known.sum()), HEAD_PENALTY)
+    fitted = fit_logistic((features - mean) / deviation, truth[:, known], penalties)
+    weight = np.zeros((truth.shape[1], features.shape[1]))
+    share = (truth.sum(axis=0) + 0.5) / (len(truth) + 1.0)
+    bias = np.log(share / (1.0 - share))  # of a statement that all or none carry
+    weight[known] = (fitted.coefficients / deviation[:, None]).T
+    bias[known] = fitted.intercepts - weight[known] @ mean
+    with torch.no_grad():
+        twin.head.weight.copy_(torch.from_numpy(weight))
+        twin.head.bias.copy_(torch.from_numpy(bias))

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from ecgclip.corpora import label_set
 from ecgclip.errors import DataError
 from ecgclip.models import StorePart
 from ecgclip.studies.benchmark.bench import Bench
 from ecgclip.studies.benchmark.cache import Cache
-from ecgclip.studies.benchmark.encoders import ModelEncoder
+from ecgclip.studies.benchmark.encoders import ModelEncoder, TwinEncoder
 from ecgclip.studies.benchmark.intervals import INTERVALS, interval_features, intervals
 from ecgclip.studies.benchmark.progress import Progress
 from ecgclip.studies.benchmark.twin import labelled_twin, twin_encoder
+from ecgclip.studies.supervised import train_supervised
 from ecgclip.training.recipe import load_recipe
 
 
@@ -66,6 +69,29 @@ def test_a_start_from_the_model_is_another_twin(bench):
     scores = trained.label_scores(bench.store, np.arange(4), "ptbxl-superclass")
     assert scores.shape == (4, 5)
     assert np.isfinite(scores).all()
+
+
+def test_a_started_twin_begins_as_a_probe_of_what_it_starts_from(bench, tiny_store):
+    still = bench.recipe.model_copy(
+        update={"optimizer": bench.recipe.optimizer.model_copy(update={"lr": 1e-12})}
+    )
+    rows = bench.rows("train")
+    trained = train_supervised(still, tiny_store, rows, epochs=1, start=bench.model, shape=bench.model.config)
+    features = TwinEncoder(trained).features(StorePart(tiny_store, rows)).astype(np.float64)
+    scaled = (features - features.mean(axis=0)) / np.where(features.std(axis=0) > 0, features.std(axis=0), 1)
+    scores, truth = (
+        trained.scores(tiny_store, rows),
+        label_set("ptbxl-all").matrix(tiny_store.table.iloc[rows]),
+    )
+    carried = truth.sum(axis=0)
+    assert ((carried > 0) & (carried < len(rows))).sum() > 10
+    for k in range(truth.shape[1]):
+        if carried[k] in (0, len(rows)):
+            assert abs(scores[:, k].mean()) > 4.0
+            assert np.ptp(scores[:, k]) < 1e-3
+        else:
+            probe = LogisticRegression(C=0.01, tol=1e-8, max_iter=5000).fit(scaled, truth[:, k])
+            np.testing.assert_allclose(scores[:, k], probe.decision_function(scaled), atol=1e-2)
 
 
 def test_its_absence_is_said(bench):

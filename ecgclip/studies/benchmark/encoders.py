@@ -88,18 +88,9 @@ class TwinEncoder:
 
     def features(self, source: PreparedSource) -> Floats:
         """``(n, dim)``: what the last layer is given."""
-        kept: list[torch.Tensor] = []
-        hook = self.twin.head.register_forward_pre_hook(lambda layer, given: kept.append(given[0]))
-
-        def embed(batch: SignalBatch) -> Floats:
-            kept.clear()
-            self.twin(batch)
-            return np.asarray(kept[0].float().numpy(), dtype=np.float32)
-
-        try:
-            return _by_windows(source, embed)
-        finally:
-            hook.remove()
+        return _by_windows(
+            source, lambda batch: np.asarray(self.twin.features(batch).float().numpy(), dtype=np.float32)
+        )
 
 
 class OutsideEncoder:

@@ -49,7 +49,7 @@ def labelled_twin(bench: Bench, recipe: "Recipe", *, start: bool, epochs: int | 
         "recipe": {k: values[k] for k in ("augmentation", "model", "optimizer", "schedule", "seed")},
         "store": bench.store.hash,
         "rows": hashlib.sha256(rows.tobytes()).hexdigest()[:12],
-        "start": bench.encoder.hash if start else None,
+        "start": [bench.encoder.hash, "head fitted first"] if start else None,
         "epochs": epochs,
         "shape": None if bench.model is None else [bench.model.config.signal, bench.model.config.local],
     }
