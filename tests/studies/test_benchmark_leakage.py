@@ -8,6 +8,7 @@ import pytest
 
 from ecgclip.corpora import Corpus, LabelSet, label_set, prepare, simulate
 from ecgclip.errors import DataError
+from ecgclip.models import model_hash
 from ecgclip.records import ECGRecord
 from ecgclip.signals import Preprocessor
 from ecgclip.studies.benchmark.leakage import (
@@ -60,9 +61,12 @@ def test_a_recording_under_another_name_is_refused(doubled):
     refuse_shared(doubled, train, doubled, test[:-1])
 
 
-def a_run(folder, store, digest=None):
-    (folder / "run.json").write_text(json.dumps({"fed": {"store": digest or store.hash}}))
-    (folder / "recipe.json").write_text(json.dumps({"data": {"store": str(store.path)}}))
+def a_run(folder, store, digest=None, start=None, start_hash=None):
+    folder.mkdir(exist_ok=True)
+    fed = {"store": digest or store.hash, **({} if start is None else {"start_from": start_hash})}
+    (folder / "run.json").write_text(json.dumps({"fed": fed}))
+    recipe = {"data": {"store": str(store.path)}, "start_from": None if start is None else str(start)}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
     return folder
 
 
@@ -79,6 +83,37 @@ def test_what_cannot_be_checked_is_said(doubled, tmp_path):
     assert "not at hand" in refuse_seen_in_training(tmp_path, doubled, np.arange(3))
     a_run(tmp_path, doubled, digest="0" * 12)
     assert "not at hand" in refuse_seen_in_training(tmp_path, doubled, np.arange(3))
+
+
+def test_what_a_model_saw_before_it_was_trained_on_is_refused(doubled, tiny_store, tiny_model, tmp_path):
+    first = a_run(tmp_path / "first", doubled)
+    tiny_model.save_pretrained(first / "model")
+    known = model_hash(tiny_model)
+    second = a_run(tmp_path / "second", tiny_store, start=first / "model", start_hash=known)
+    tiny_model.save_pretrained(second / "model")
+    third = a_run(tmp_path / "third", tiny_store, start=second, start_hash=known)
+    for run in (second, third):
+        with pytest.raises(
+            DataError, match=r"8 of the 13 .* seen in the training of .*first.model, where the model"
+        ):
+            refuse_seen_in_training(run, doubled, np.arange(13))
+        with pytest.raises(DataError, match="HR00001"):
+            refuse_seen_in_training(run, doubled, doubled.indices(split="test"))
+        assert refuse_seen_in_training(run, tiny_store, tiny_store.indices(split="test")) == ""
+
+
+def test_a_start_that_cannot_be_checked_is_said(doubled, tiny_store, tiny_model, tmp_path):
+    first = a_run(tmp_path / "first", doubled)
+    tiny_model.save_pretrained(first / "model")
+    test = tiny_store.indices(split="test")
+    for start, digest in (
+        (first / "model", "0" * 12),  # another model lies there by now
+        (tmp_path / "gone" / "model", model_hash(tiny_model)),
+        ("owner/of-the-hub", model_hash(tiny_model)),
+    ):
+        run = a_run(tmp_path / "second", tiny_store, start=start, start_hash=digest)
+        told = refuse_seen_in_training(run, tiny_store, test)
+        assert f"started from ({start}) was trained on is not at hand" in told
 
 
 def labelled(rows):

@@ -1,7 +1,7 @@
 """What must not be published: a test that training saw, and labels that are not what they say."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from ecgclip.corpora.fingerprints import shared_recordings
 from ecgclip.corpora.label_sets import facts
 from ecgclip.corpora.store import read_manifest
 from ecgclip.errors import DataError
+from ecgclip.models import ECGTextModel, model_hash
 
 __all__ = ["refuse_patients", "refuse_seen_in_training", "refuse_shared", "refuse_substring_labels"]
 
@@ -61,25 +62,61 @@ def refuse_shared(first: Store, rows: Rows, second: Store, others: Rows) -> None
 
 
 def refuse_seen_in_training(run: Path, store: Store, tested: Rows) -> str:
-    """Refuse recordings that the run was pretrained on; return why this could not be checked, empty if it was.
+    """Refuse recordings that a training saw: the run's own, or that of the model it started from, and so on back.
+
+    Returns:
+        Why one of these could not be checked; empty if all were.
 
     Raises:
-        DataError: some were.
+        DataError: some recordings were seen.
     """
-    trained, train = _training_part(run, store)
-    if trained is None:
-        return "the store that the model was trained on is not at hand"
-    if trained.hash == store.hash:
-        same = np.intersect1d(train, tested)
+    unknown = []
+    for each, start in _line(run):
+        trained, train = (None, np.zeros(0, dtype=np.int64)) if each is None else _training_part(each, store)
+        if trained is None:
+            model = f"the model that it started from ({start})" if start else "the model"
+            unknown.append(f"the store that {model} was trained on is not at hand")
+            continue
+        same = np.intersect1d(train, tested) if trained.hash == store.hash else train[:0]
         if same.size:
+            where = f"in the training of {start}, where the model started" if start else "in training"
             raise DataError(
-                f"{same.size} of the {len(tested)} recordings to be tested were seen in training (for example "
+                f"{same.size} of the {len(tested)} recordings to be tested were seen {where} (for example "
                 f"{store.table['record_id'].iloc[int(same[0])]}): choose --split validation or test"
             )
-        refuse_shared(store, train, store, tested)
-    else:
-        refuse_shared(trained, train, store, tested)
-    return ""
+        refuse_shared(store if trained.hash == store.hash else trained, train, store, tested)
+    return "; ".join(unknown)
+
+
+def _line(run: Path) -> Iterator[tuple[Path | None, str]]:
+    """A run folder and the folders of the trainings that its weights went through, each with how a recipe calls it.
+
+    None stands for a start that is no run folder at hand, or whose model is another one by now.
+    """
+    each, called = run, ""
+    while True:
+        yield each, called
+        try:
+            called = json.loads((each / "recipe.json").read_text(encoding="utf-8"))["start_from"]
+            wanted = json.loads((each / "run.json").read_text(encoding="utf-8"))["fed"]["start_from"]
+        except (OSError, ValueError, KeyError):
+            return
+        if called is None:
+            return
+        place = Path(called)
+        start = place if (place / "run.json").is_file() else place.parent
+        if not (start / "run.json").is_file() or _hash_of(place) != wanted:
+            yield None, called
+            return
+        each = start
+
+
+def _hash_of(model: Path) -> str | None:
+    """Of a model folder; None where it cannot be read."""
+    try:
+        return model_hash(ECGTextModel.from_pretrained(model))
+    except DataError:
+        return None
 
 
 def _training_part(run: Path, tested: Store) -> tuple[Store | None, Rows]:

@@ -201,7 +201,7 @@ def _head(name: str, subject: Subject, corpus: MeasuredCorpus, unread: list[Unre
             preprocessor=subject.encoder.preprocessor.hash,
             recipe=recipe.name if recipe is not None else "",
             seed=recipe.seed if recipe is not None else None,
-            trained_on=recipe.data.corpus.kind if recipe is not None else "",
+            trained_on=subject.trained_on,
         ),
         corpus=corpus.facts,
         draws=how.draws,

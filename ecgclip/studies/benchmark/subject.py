@@ -40,8 +40,15 @@ class Subject:
             return stated
         if self.model is None:
             return ("outside encoder",)
-        simulated = self.recipe is not None and self.recipe.data.corpus.kind == "simulated"
-        return ("simulated only",) if simulated else ()
+        return ("simulated only",) if self.trained_on == "simulated" else ()
+
+    @property
+    def trained_on(self) -> str:
+        """The kind of corpus, and the model that the training started from, where a recipe tells."""
+        if self.recipe is None:
+            return ""
+        kind, start = self.recipe.data.corpus.kind, self.recipe.start_from
+        return kind if start is None else f"{kind}, started from {start}"
 
     def folder(self, out: str | Path | None) -> Path:
         """Where its results go: what was asked for, its run folder, or ``runs/NAME``.
