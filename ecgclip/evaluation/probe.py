@@ -136,7 +136,8 @@ def linear_probe(
             on the training part, stands in its logit with a slope drawn towards one, and the features correct it.
 
     Raises:
-        DataError: shapes that do not fit, features that are not finite, an empty part, or a patient in both.
+        DataError: shapes that do not fit, features or scores to start from that are not finite, an empty part, or a
+            patient in both.
         UsageError: a fraction outside (0, 1].
     """
     if not all(0 < fraction <= 1 for fraction in fractions) or draws < 1:

@@ -215,7 +215,7 @@ def _fit_head(twin: SupervisedTwin, store: Store, rows: Rows, truth: npt.NDArray
     """Set the last layer to logistic regressions on the features of the recordings as they are."""
     twin.eval()
     with torch.inference_mode():
-        chunks = [load_batch(store, rows[k : k + _AT_ONCE]) for k in range(0, len(rows), _AT_ONCE)]
+        chunks = (load_batch(store, rows[k : k + _AT_ONCE]) for k in range(0, len(rows), _AT_ONCE))
         features = torch.cat([twin.features(chunk).float() for chunk in chunks]).double().numpy()
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation == 0] = 1.0

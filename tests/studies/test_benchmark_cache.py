@@ -1,11 +1,13 @@
 """Arrays come from the cache only where they follow from the very facts that are asked for."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ecgclip.studies.benchmark.cache import Cache
+import ecgclip
+from ecgclip.studies.benchmark.cache import Cache, code_hash
 
 FACTS = {"model": "a", "store": "b", "view": {"leads": "I", "severity": 0.1}}
 
@@ -60,3 +62,18 @@ def test_a_killed_computation_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cache.arrays("scores", FACTS, killed)
     assert not list(tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("room", "features_too"), [("models", True), ("evaluation", False), ("studies", False)]
+)
+def test_figures_follow_from_more_code_than_features(room, features_too, tmp_path, monkeypatch):
+    root = tmp_path / "ecgclip"
+    shutil.copytree(Path(ecgclip.__file__).parent, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(ecgclip, "__file__", str(root / "__init__.py"))
+    before = code_hash.__wrapped__(), code_hash.__wrapped__(figures=True)
+    file = next(iter(sorted((root / room).rglob("*.py"))))
+    file.write_text(file.read_text() + "# another line\n")
+    after = code_hash.__wrapped__(), code_hash.__wrapped__(figures=True)
+    assert (before[0] != after[0]) == features_too
+    assert before[1] != after[1]

@@ -109,7 +109,12 @@ def test_an_encoder_file_is_measured_end_to_end(halved, kind, tmp_path, monkeypa
     assert full.low <= full.figure <= full.high
     assert full.marks == ["outside encoder"]
     assert {row.name for row in probe.rows} == {"model", "neurokit2 features"}
-    assert {out.what for out in probe.left_out} >= {"untrained", "supervised", "neurokit2 features"}
+    assert {out.what for out in probe.left_out} >= {
+        "untrained",
+        "model, from text",
+        "supervised",
+        "neurokit2 features",
+    }
     assert any("no text side" in out.why for out in zero.left_out)
     assert probe.corpus.n == 48
     scores = full.scores or next(row.scores for row in probe.rows if row.scores)

@@ -63,7 +63,7 @@ def test_a_recording_under_another_name_is_refused(doubled):
 
 def a_run(folder, store, digest=None, start=None, start_hash=None):
     folder.mkdir(exist_ok=True)
-    fed = {"store": digest or store.hash, **({} if start is None else {"start_from": start_hash})}
+    fed = {"store": digest or store.hash, **({} if start_hash is None else {"start_from": start_hash})}
     (folder / "run.json").write_text(json.dumps({"fed": fed}))
     recipe = {"data": {"store": str(store.path)}, "start_from": None if start is None else str(start)}
     (folder / "recipe.json").write_text(json.dumps(recipe))
@@ -86,6 +86,7 @@ def test_what_cannot_be_checked_is_said(doubled, tmp_path):
 
 
 def test_what_a_model_saw_before_it_was_trained_on_is_refused(doubled, tiny_store, tiny_model, tmp_path):
+    elsewhere = prepare(simulate(n=12, seed=3), Preprocessor(), tmp_path / "elsewhere", workers=1)
     first = a_run(tmp_path / "first", doubled)
     tiny_model.save_pretrained(first / "model")
     known = model_hash(tiny_model)
@@ -97,8 +98,12 @@ def test_what_a_model_saw_before_it_was_trained_on_is_refused(doubled, tiny_stor
             DataError, match=r"8 of the 13 .* seen in the training of .*first.model, where the model"
         ):
             refuse_seen_in_training(run, doubled, np.arange(13))
-        with pytest.raises(DataError, match="HR00001"):
+        with pytest.raises(DataError, match=r"HR00001"):
             refuse_seen_in_training(run, doubled, doubled.indices(split="test"))
+        with pytest.raises(
+            DataError, match=r"8 of the 12 .* in the training of .*first.* under another name"
+        ):
+            refuse_seen_in_training(run, elsewhere, np.arange(12))
         assert refuse_seen_in_training(run, tiny_store, tiny_store.indices(split="test")) == ""
 
 
@@ -108,12 +113,21 @@ def test_a_start_that_cannot_be_checked_is_said(doubled, tiny_store, tiny_model,
     test = tiny_store.indices(split="test")
     for start, digest in (
         (first / "model", "0" * 12),  # another model lies there by now
+        (first / "model", None),  # a run of before hashes were kept
         (tmp_path / "gone" / "model", model_hash(tiny_model)),
         ("owner/of-the-hub", model_hash(tiny_model)),
     ):
         run = a_run(tmp_path / "second", tiny_store, start=start, start_hash=digest)
         told = refuse_seen_in_training(run, tiny_store, test)
         assert f"started from ({start}) was trained on is not at hand" in told
+
+
+def test_a_run_that_started_from_itself_ends(doubled, tiny_model, tmp_path):
+    run = a_run(
+        tmp_path / "own", doubled, start=tmp_path / "own" / "model", start_hash=model_hash(tiny_model)
+    )
+    tiny_model.save_pretrained(run / "model")
+    assert "not at hand" in refuse_seen_in_training(run, doubled, doubled.indices(split="test")[:-1])
 
 
 def labelled(rows):

@@ -11,7 +11,7 @@ from ecgclip.corpora import label_set, prepare, simulate
 from ecgclip.errors import DataError, UsageError
 from ecgclip.evaluation import auroc, linear_probe
 from ecgclip.models import ECGTextModel, StorePart
-from ecgclip.prompts import ZeroShotClassifier
+from ecgclip.prompts import PromptBank, ZeroShotClassifier
 from ecgclip.studies.benchmark import PROTOCOLS, Options, benchmark, find_results, read_results
 from ecgclip.studies.benchmark.encoders import ModelEncoder
 
@@ -101,6 +101,9 @@ def test_a_probe_from_text_starts_from_the_zero_shot_scores(tiny_run, tiny_model
     row = found.row(f"model, from text/{SETS[0]}/fraction=1.0")
     assert row.figure == pytest.approx(fitted.summary().loc[1.0, "mean"], abs=1e-6)
     assert row.figure != found.row(f"model/{SETS[0]}/fraction=1.0").figure
+    assert {each.bank for each in found.rows if each.name == row.name and each.labels == SETS[0]} == {
+        PromptBank.load(SETS[0]).hash
+    }
 
 
 def test_leads_compare_masks_with_flat_lines(measured):
@@ -133,6 +136,20 @@ def test_again_from_cache_nothing_changes_and_no_model_runs(measured, tiny_run, 
     monkeypatch.setattr(ECGTextModel, "embed_signal", never)
     measure(tiny_run.path, tiny_store.path, measured)
     assert {path.name: found.rows for path, found in find_results(measured)} == before
+
+
+def test_how_a_start_was_called_makes_no_other_model(measured, tiny_run, tiny_store):
+    file = next((measured / "evaluation").glob("zero_shot*.json"))
+    text = file.read_text()
+    told = []
+    try:
+        file.write_text(
+            text.replace('"trained_on": "simulated"', '"trained_on": "simulated, started from x"')
+        )
+        measure(tiny_run.path, tiny_store.path, measured, ["zero_shot"], told)
+    finally:
+        file.write_text(text)
+    assert [line for line in told if "ptbxl-superclass" in line] == []
 
 
 def test_a_killed_run_goes_on_where_it_stopped(measured, tiny_run, tiny_store, tmp_path, monkeypatch):

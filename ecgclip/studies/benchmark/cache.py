@@ -19,6 +19,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _FACTS = "facts"
 _ROOMS = ("signals", "reports", "models", "alignment", "prompts")
+_FIGURES = ("evaluation", "studies")
 
 
 class Cache:
@@ -66,13 +67,17 @@ class Cache:
 
 
 @cache
-def code_hash() -> str:
-    """Twelve hexadecimal digits over the code that features and scores follow from: an upgrade computes them again."""
+def code_hash(*, figures: bool = False) -> str:
+    """Twelve hexadecimal digits over the code that features and scores follow from: an upgrade computes them again.
+
+    Args:
+        figures: the code that makes figures of them as well.
+    """
     import ecgclip
 
     root = Path(ecgclip.__file__).parent
     digest = hashlib.sha256()
-    for room in _ROOMS:
+    for room in (*_ROOMS, *(_FIGURES if figures else ())):
         for file in sorted((root / room).rglob("*")):
             if file.suffix in (".py", ".yaml"):
                 digest.update(file.read_bytes())

@@ -41,8 +41,8 @@ def refuse_patients(table: pd.DataFrame, split: str, name: str) -> None:
         )
 
 
-def refuse_shared(first: Store, rows: Rows, second: Store, others: Rows) -> None:
-    """Refuse recordings of ``second`` that are in ``first`` under whatever name.
+def refuse_shared(first: Store, rows: Rows, second: Store, others: Rows, where: str = "in training") -> None:
+    """Refuse recordings of ``second`` that are in ``first`` under whatever name; ``where`` tells what saw them.
 
     Raises:
         DataError: naming the first pair and how many there are.
@@ -56,7 +56,7 @@ def refuse_shared(first: Store, rows: Rows, second: Store, others: Rows) -> None
     b = second.table["record_id"].iloc[int(others[found[0].second])]
     count = len({each.second for each in found})
     raise DataError(
-        f"{count} of the {len(others)} recordings to be tested were seen in training under another name or in "
+        f"{count} of the {len(others)} recordings to be tested were seen {where}, under another name or in "
         f"another corpus (for example {b} is {a}): leave them out of the test, or train without them"
     )
 
@@ -77,14 +77,17 @@ def refuse_seen_in_training(run: Path, store: Store, tested: Rows) -> str:
             model = f"the model that it started from ({start})" if start else "the model"
             unknown.append(f"the store that {model} was trained on is not at hand")
             continue
+        where, mend = "in training", "choose --split validation or test"
+        if start:
+            where = f"in the training of {start}, where the model started"
+            mend = "start from a model that did not see them, or leave them out of the test"
         same = np.intersect1d(train, tested) if trained.hash == store.hash else train[:0]
         if same.size:
-            where = f"in the training of {start}, where the model started" if start else "in training"
             raise DataError(
                 f"{same.size} of the {len(tested)} recordings to be tested were seen {where} (for example "
-                f"{store.table['record_id'].iloc[int(same[0])]}): choose --split validation or test"
+                f"{store.table['record_id'].iloc[int(same[0])]}): {mend}"
             )
-        refuse_shared(store if trained.hash == store.hash else trained, train, store, tested)
+        refuse_shared(store if trained.hash == store.hash else trained, train, store, tested, where)
     return "; ".join(unknown)
 
 
@@ -93,19 +96,20 @@ def _line(run: Path) -> Iterator[tuple[Path | None, str]]:
 
     None stands for a start that is no run folder at hand, or whose model is another one by now.
     """
-    each, called = run, ""
+    each, called, passed = run, "", set[Path]()
     while True:
         yield each, called
+        passed.add(each.resolve())
         try:
-            called = json.loads((each / "recipe.json").read_text(encoding="utf-8"))["start_from"]
-            wanted = json.loads((each / "run.json").read_text(encoding="utf-8"))["fed"]["start_from"]
+            called = json.loads((each / "recipe.json").read_text(encoding="utf-8")).get("start_from")
+            wanted = json.loads((each / "run.json").read_text(encoding="utf-8"))["fed"].get("start_from")
         except (OSError, ValueError, KeyError):
             return
         if called is None:
             return
         place = Path(called)
         start = place if (place / "run.json").is_file() else place.parent
-        if not (start / "run.json").is_file() or _hash_of(place) != wanted:
+        if not (start / "run.json").is_file() or start.resolve() in passed or _hash_of(place) != wanted:
             yield None, called
             return
         each = start

@@ -162,6 +162,7 @@ def _scored(
         targets=truth,
         table=bench.table(),
         setting=setting,
+        bank="" if source.prior is None else bench.bank_hash(labels),
         marks=source.marks,
         left_out=tuple(notes),
     )
@@ -177,8 +178,11 @@ def _sources(bench: Bench, ledger: Ledger) -> Iterator[_Source]:
     if bench.model is not None:
         prior = partial(bench.scores, split="all")
         yield _Source("model, from text", bench.marks, of(bench.encoder), prior)
+        for labels in set(bench.sets) - set(bench.banked):
+            ledger.leave_out(f"model, from text, {labels}", "no shipped bank has phrases for these labels")
         yield _Source("untrained", ("untrained",), of(untrained(bench.model, seed=bench.seed)))
     else:
+        ledger.leave_out("model, from text", "an outside encoder has no text side")
         ledger.leave_out("untrained", "an outside encoder does not say how its weights are drawn")
     yield _Source("neurokit2 features", (), lambda: _intervals(bench, ledger))
     twin = twin_encoder(bench, ledger)

@@ -210,7 +210,7 @@ def _head(name: str, subject: Subject, corpus: MeasuredCorpus, unread: list[Unre
         command=how.command,
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         seconds=0.0,
-        environment={**environment(), "code": code_hash()},
+        environment={**environment(), "code": code_hash(figures=True)},
         finished=False,
         rows=[],
         left_out=[],

@@ -44,11 +44,14 @@ class Subject:
 
     @property
     def trained_on(self) -> str:
-        """The kind of corpus, and the model that the training started from, where a recipe tells."""
+        """The kind of corpus, and the name of what the training started from, where a recipe tells."""
         if self.recipe is None:
             return ""
         kind, start = self.recipe.data.corpus.kind, self.recipe.start_from
-        return kind if start is None else f"{kind}, started from {start}"
+        if start is None:
+            return kind
+        place = Path(start)
+        return f"{kind}, started from {place.parent.name if place.name == 'model' else place.name}"
 
     def folder(self, out: str | Path | None) -> Path:
         """Where its results go: what was asked for, its run folder, or ``runs/NAME``.
