@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ecgclip.corpora.writing import whole_file
 from ecgclip.errors import DataError
 
-from .results import LeftOut, ModelFacts, Results, Row, read_results, row_text, write_results
+from .results import LeftOut, Results, Row, read_results, row_text, write_results
 from .rows import Scored, score_frame
 
 __all__ = ["Ledger"]
@@ -86,7 +86,7 @@ class Ledger:
             return None
         old = read_results(self.path)
         for key in ("model", "corpus", "draws", "seed", "minimum"):
-            if _what(getattr(old, key)) != _what(getattr(head, key)):
+            if getattr(old, key) != getattr(head, key):
                 raise DataError(
                     f"{self.path}: holds figures of another {key} ({_short(getattr(old, key))}, now "
                     f"{_short(getattr(head, key))}): choose another --out or delete the file"
@@ -94,11 +94,6 @@ class Ledger:
         if old.environment.get("code") != head.environment.get("code"):
             return None  # figures of other code do not stand beside this one's: all are measured anew
         return replace(head, rows=old.rows, seconds=old.seconds)
-
-
-def _what(value: object) -> object:
-    """What makes two values one; how a recipe called its start is no part of the model."""
-    return replace(value, trained_on="") if isinstance(value, ModelFacts) else value
 
 
 def _stem(results: Results) -> str:

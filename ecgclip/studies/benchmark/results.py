@@ -5,7 +5,7 @@ Written whole after each row, so that a killed run goes on; read strictly, so th
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,7 +149,7 @@ class ModelFacts:
     preprocessor: str
     recipe: str
     seed: int | None
-    trained_on: str
+    trained_on: str = field(compare=False)  # how a recipe called its start makes no other model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +219,8 @@ class Results:
 
 
 def row_text(row: Row) -> str:
-    """A row as it stands in a results file."""
-    return _json(row).replace("\n", "\n  ")
+    """A row as it stands in a results file, on one line: those of a probe fill a megabyte."""
+    return _json(row, indent=None)
 
 
 def write_results(path: Path, results: Results, rows: Sequence[str] | None = None) -> None:
@@ -240,8 +240,8 @@ def write_results(path: Path, results: Results, rows: Sequence[str] | None = Non
     write_text(path, f'{head}\n "rows": {listed}{tail}\n')
 
 
-def _json(value: "Results | Row") -> str:
-    return json.dumps(plain(asdict(value)), indent=1, ensure_ascii=False, allow_nan=False)
+def _json(value: "Results | Row", indent: int | None = 1) -> str:
+    return json.dumps(plain(asdict(value)), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def read_results(path: str | Path) -> Results:
