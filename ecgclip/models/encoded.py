@@ -54,6 +54,11 @@ class LocalEncoded:
     token_leads: Tensor | None = None
     pooled: Tensor | None = None
 
+    def mean_beat(self) -> Tensor:
+        """The mean of each recording's beats, ``(batch, dim)``."""
+        weight = self.beat_mask[:, :, None].to(self.beats.dtype)
+        return (self.beats * weight).sum(1) / weight.sum(1).clamp(min=1.0)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SignalViews:

@@ -76,10 +76,8 @@ class SupervisedTwin(nn.Module):
         parts = [pooled]
         if model.local is not None:
             seen = model.local(batch.signal, batch.lead_mask, batch.time_mask, batch.beats, batch.beat_mask)
-            weight = seen.beat_mask[:, :, None].to(seen.beats.dtype)
-            mean = (seen.beats * weight).sum(1) / weight.sum(1).clamp(min=1.0)
             most = seen.beats.masked_fill(~seen.beat_mask[:, :, None], -1.0).amax(1)
-            parts += [mean * 4.0, most * 4.0]
+            parts += [seen.mean_beat() * 4.0, most * 4.0]
         return torch.cat([part.to(pooled.dtype) for part in parts], dim=1)
 
 

@@ -66,9 +66,7 @@ class ModelEncoder:
         z, seen = embed_windows(self.model, batch)
         if seen is None:
             return z
-        weight = seen.beat_mask[:, :, None].to(seen.beats.dtype)
-        mean = (seen.beats * weight).sum(1) / weight.sum(1).clamp(min=1.0)
-        return np.concatenate([z, mean.cpu().numpy()], axis=1)
+        return np.concatenate([z, seen.mean_beat().cpu().numpy()], axis=1)
 
 
 class TwinEncoder:
