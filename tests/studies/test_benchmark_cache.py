@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ecgclip
-from ecgclip.studies.benchmark.cache import Cache, code_hash
+from ecgclip.studies.benchmark.cache import FIGURES, TWIN, Cache, code_hash
 
 FACTS = {"model": "a", "store": "b", "view": {"leads": "I", "severity": 0.1}}
 
@@ -64,6 +64,17 @@ def test_a_killed_computation_leaves_nothing(tmp_path):
     assert not list(tmp_path.rglob("*.npz"))
 
 
+def test_a_twin_follows_from_the_file_that_trains_it(tmp_path, monkeypatch):
+    root = tmp_path / "ecgclip"
+    shutil.copytree(Path(ecgclip.__file__).parent, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(ecgclip, "__file__", str(root / "__init__.py"))
+    before = code_hash.__wrapped__(TWIN)
+    file = root / "studies" / "supervised.py"
+    file.write_text(file.read_text() + "# another line\n")
+    assert code_hash.__wrapped__(TWIN) != before
+    assert all((root / place).exists() for place in TWIN)
+
+
 @pytest.mark.parametrize(
     ("room", "features_too"), [("models", True), ("evaluation", False), ("studies", False)]
 )
@@ -71,9 +82,9 @@ def test_figures_follow_from_more_code_than_features(room, features_too, tmp_pat
     root = tmp_path / "ecgclip"
     shutil.copytree(Path(ecgclip.__file__).parent, root, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(ecgclip, "__file__", str(root / "__init__.py"))
-    before = code_hash.__wrapped__(), code_hash.__wrapped__(figures=True)
+    before = code_hash.__wrapped__(), code_hash.__wrapped__(FIGURES)
     file = next(iter(sorted((root / room).rglob("*.py"))))
     file.write_text(file.read_text() + "# another line\n")
-    after = code_hash.__wrapped__(), code_hash.__wrapped__(figures=True)
+    after = code_hash.__wrapped__(), code_hash.__wrapped__(FIGURES)
     assert (before[0] != after[0]) == features_too
     assert before[1] != after[1]

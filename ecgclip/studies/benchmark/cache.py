@@ -13,13 +13,20 @@ import numpy.typing as npt
 
 from ecgclip.corpora.writing import whole_file
 
-__all__ = ["Arrays", "Cache", "code_hash"]
+__all__ = ["FEATURES", "FIGURES", "TWIN", "Arrays", "Cache", "code_hash"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 _FACTS = "facts"
-_ROOMS = ("signals", "reports", "models", "alignment", "prompts")
-_FIGURES = ("evaluation", "studies")
+FEATURES = (
+    "signals",
+    "reports",
+    "models",
+    "alignment",
+    "prompts",
+)  # rooms that features and scores follow from
+FIGURES = (*FEATURES, "evaluation", "studies")
+TWIN = ("signals", "models", "training", "evaluation/logistic.py", "studies/supervised.py")
 
 
 class Cache:
@@ -67,18 +74,14 @@ class Cache:
 
 
 @cache
-def code_hash(*, figures: bool = False) -> str:
-    """Twelve hexadecimal digits over the code that features and scores follow from: an upgrade computes them again.
-
-    Args:
-        figures: the code that makes figures of them as well.
-    """
+def code_hash(places: tuple[str, ...] = FEATURES) -> str:
+    """Twelve hexadecimal digits over rooms and files of the code: an upgrade computes again what follows from them."""
     import ecgclip
 
     root = Path(ecgclip.__file__).parent
     digest = hashlib.sha256()
-    for room in (*_ROOMS, *(_FIGURES if figures else ())):
-        for file in sorted((root / room).rglob("*")):
+    for place in places:
+        for file in sorted((root / place).rglob("*")) or [root / place]:
             if file.suffix in (".py", ".yaml"):
                 digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

@@ -14,7 +14,7 @@ from ecgclip.training.journal import duration
 from ecgclip.training.run_folder import environment
 
 from .bench import MORE_SETS_OF, OWN, SETS_OF, Bench
-from .cache import Cache, code_hash
+from .cache import FIGURES, Cache, code_hash
 from .encoders import OutsideEncoder
 from .hindrance import hindrance
 from .leakage import refuse_patients, refuse_seen_in_training, refuse_shared, refuse_substring_labels
@@ -210,7 +210,7 @@ def _head(name: str, subject: Subject, corpus: MeasuredCorpus, unread: list[Unre
         command=how.command,
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         seconds=0.0,
-        environment={**environment(), "code": code_hash(figures=True)},
+        environment={**environment(), "code": code_hash(FIGURES)},
         finished=False,
         rows=[],
         left_out=[],

@@ -12,6 +12,7 @@ from ecgclip.errors import DataError
 from ecgclip.studies.supervised import Supervised, SupervisedTwin, train_supervised
 
 from .bench import Bench
+from .cache import TWIN, code_hash
 from .encoders import TwinEncoder
 from .ledger import Ledger
 
@@ -49,7 +50,8 @@ def labelled_twin(bench: Bench, recipe: "Recipe", *, start: bool, epochs: int | 
         "recipe": {k: values[k] for k in ("augmentation", "model", "optimizer", "schedule", "seed")},
         "store": bench.store.hash,
         "rows": hashlib.sha256(rows.tobytes()).hexdigest()[:12],
-        "start": [bench.encoder.hash, "head fitted first"] if start else None,
+        "start": bench.encoder.hash if start else None,
+        "code": code_hash(TWIN),
         "epochs": epochs,
         "shape": None if bench.model is None else [bench.model.config.signal, bench.model.config.local],
     }
