@@ -212,10 +212,13 @@ def test_few_labels_keep_good_scores_and_many_overturn_bad_ones():
     assert macro(0.02, good) > alone - 0.05
     assert macro(1.0, good) > alone
     assert macro(1.0, -good) > macro(1.0, None)  # the slope turns round
-    shots = few_shot_probe(
-        features, targets, patients, split, codes=codes, shots=(1,), draws=3, prior=1e3 * good + 5.0
+    shots, scaled = (
+        few_shot_probe(features, targets, patients, split, codes=codes, shots=(1,), draws=3, prior=prior)
+        for prior in (good, 1e3 * good + 5.0)
     )
-    assert shots.to_frame()["macro_auroc"].mean() > alone - 0.05  # whatever unit the scores have
+    assert shots.to_frame()["macro_auroc"].mean() > alone - 0.05
+    for one, other in zip(shots.draws, scaled.draws, strict=True):  # whatever unit the scores have
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
 
 
 def test_scores_to_start_from_that_do_not_fit_are_refused():
