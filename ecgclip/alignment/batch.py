@@ -16,7 +16,7 @@ NEEDS = ("statements", "local", "local_bank", "second_view", "signal_tokens", "t
 class AlignmentBatch:
     """Embeddings of a batch of pairs, gathered over processes, in float32.
 
-    The last seven are None where no term needs them, ``holds`` and ``derived`` where nobody worked them out.
+    The last seven are None where no term needs them; ``holds``, ``derived`` and the kinds where nobody worked them out.
 
     Attributes:
         signal: ``(batch, dim)`` unit vectors of the recordings.
@@ -32,6 +32,8 @@ class AlignmentBatch:
         local_scale: the learned, clamped factor on local similarities.
         holds: ``(batch, batch)`` bool, whether all that text j says stands in the report of recording i.
         derived: ``(n_statements,)`` bool, statements that follow from what a report says and stand in none.
+        kinds: ``(batch, dim)`` unit vectors of the kinds of finding of each recording, its second text.
+        kinds_hold: ``(batch, batch)`` bool, whether all kinds of text j stand in the report of recording i.
         local_bank: ``(n_findings, dim)`` unit vectors of a bank's findings in the local space.
         second_view: ``(batch, dim)`` unit vectors of the recordings under another dropout.
         signal_tokens: ``(batch, n_tokens, width)`` of the signal encoder.
@@ -53,6 +55,8 @@ class AlignmentBatch:
     local_scale: Tensor
     holds: Tensor | None = None
     derived: Tensor | None = None
+    kinds: Tensor | None = None
+    kinds_hold: Tensor | None = None
     local_bank: Tensor | None = None
     second_view: Tensor | None = None
     signal_tokens: Tensor | None = None

@@ -14,7 +14,7 @@ _MOST = 400  # alternatives of one wording
 _SIDES = ("before", "after", "either")
 _SECTIONS = ("walls", "ages", "certainties", "degrees", "negations", "subjects")
 _SMALL = ("join", "or", "leads", "same", "but", "small")
-_TOP = {"version", *_SECTIONS, "findings", "small_words", "remarks", "spellings", "abbreviations"}
+_TOP = {"version", *_SECTIONS, "kinds", "findings", "small_words", "remarks", "spellings", "abbreviations"}
 _ATTRIBUTE_KEYS = {"name", "side", "corpus", *LANGUAGES}
 _FINDING_KEYS = {"name", "where", "degree", "age", "certainty", "takes", "subject", "said", "in_leads"} | {
     "corpus",
@@ -26,8 +26,9 @@ _FINDING_KEYS = {"name", "where", "degree", "age", "certainty", "takes", "subjec
 def lint_terms(path: str | Path | None = None) -> list[str]:
     """Name every fault of a term file; an empty list is a clean file.
 
-    Faults: a wording that means two things or stands twice, a finding that lacks a language or is there
-    twice, an unknown wall, key, side, subject or attribute, a wording whose brackets do not match.
+    Faults: a wording that means two things or stands twice, a finding that lacks a language or is there twice, a kind
+    of a finding that is not there, an unknown wall, key, side, subject or attribute, a wording whose brackets do not
+    match.
 
     Args:
         path: the term file; the shipped one by default.
@@ -38,16 +39,35 @@ def lint_terms(path: str | Path | None = None) -> list[str]:
     tree = read_tree(TERMS if path is None else Path(path))
     faults = [f"unknown part {key!r}" for key in tree if key not in _TOP]
     faults += [f"part {key!r} is missing" for key in ("version", "findings", "walls") if key not in tree]
-    for section in (*_SECTIONS, "findings"):
+    for section in (*_SECTIONS, "kinds", "findings"):
         listed = tree.setdefault(section, [])
         if not isinstance(listed, list) or not all(
             isinstance(raw, dict) and raw.get("name") for raw in listed
         ):
             return [*faults, f"{section}: expected a list of entries with a name each"]
     faults += _findings(tree)
+    faults += _kinds(tree)
     faults += _attributes(tree)
     faults += _wordings(tree)
     return faults
+
+
+def _kinds(tree: Mapping[str, Any]) -> Iterator[str]:
+    names = {str(raw["name"]) for raw in tree["findings"]}
+    seen: set[str] = set()
+    for raw in tree["kinds"]:
+        kind, of = str(raw["name"]), raw.get("of")
+        yield from (f"kind {kind!r}: unknown key {key!r}" for key in raw if key not in ("name", "of"))
+        if kind in seen:
+            yield f"kind {kind!r}: stands twice"
+        seen.add(kind)
+        if not isinstance(of, list) or not of:
+            yield f"kind {kind!r}: names no finding under `of`"
+            continue
+        yield from (f"kind {kind!r}: unknown finding {name!r}" for name in of if name not in names)
+        yield from (
+            f"kind {kind!r}: names {name!r} twice" for name in dict.fromkeys(of) if of.count(name) > 1
+        )
 
 
 def _findings(tree: Mapping[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ __all__ = [
     "canonical_findings",
     "count_words",
     "findings",
+    "kinds_of",
     "language_of",
     "read_report",
     "without_place",
@@ -77,6 +78,18 @@ def without_place(phrase: str) -> str | None:
     if finding is None or finding.negated or not finding.where or finding.phrase() != phrase:
         return None
     return replace(finding, where=()).phrase()
+
+
+def kinds_of(text: str) -> tuple[str, ...]:
+    """Give the kinds of finding that a text affirms, surely or possibly: "conduction disturbance" for "LAFB".
+
+    None for findings of no kind, for denials, and for words that the term file does not know.
+    """
+    kinds = load_terms().kinds
+    said = [found.finding for found in _read(text).statements if found.finding is not None]
+    return tuple(
+        dict.fromkeys(kind for each in said if not each.negated for kind in kinds.get(each.name, ()))
+    )
 
 
 def language_of(text: str) -> str:

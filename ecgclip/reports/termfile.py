@@ -109,6 +109,7 @@ class TermFile:
         terms: every wording (unexpanded) with its language (``""`` for any) and meaning.
         spellings: folded misspelling to folded word.
         abbreviations: folded words after which a stop does not end a statement.
+        kinds: the kinds of each finding, by its name.
     """
 
     path: Path
@@ -116,6 +117,7 @@ class TermFile:
     terms: tuple[tuple[str, str, Term], ...]
     spellings: Mapping[str, str]
     abbreviations: frozenset[str]
+    kinds: Mapping[str, tuple[str, ...]]
 
 
 @lru_cache(maxsize=65536)
@@ -207,7 +209,11 @@ def _build(path: Path, tree: Mapping[str, Any]) -> TermFile:
         for wrong in wrongs
     }
     abbreviations = frozenset(fold(str(word)) for word in tree.get("abbreviations", ()))
-    return TermFile(path, entries, tuple(terms), spellings, abbreviations)
+    kinds: dict[str, tuple[str, ...]] = {}
+    for raw in tree.get("kinds", ()):
+        for name in _tuple(raw["of"]):
+            kinds[name] = (*kinds.get(name, ()), str(raw["name"]))
+    return TermFile(path, entries, tuple(terms), spellings, abbreviations, kinds)
 
 
 _KIND = {

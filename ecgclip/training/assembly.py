@@ -146,6 +146,7 @@ def build_parts(recipe: Recipe, store: Store) -> Parts:
         [lists[k] for k in rows],
         sampling=recipe.reports.statement_sampling,
         places_dropped=recipe.reports.places_dropped if recipe.reports.findings != "raw" else 0.0,
+        kinds=recipe.reports.kinds,
     )
     if not texts.vocabulary:
         raise DataError(

@@ -3,7 +3,7 @@
 import hashlib
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ import torch
 
 from ecgclip.corpora import Store
 from ecgclip.models import join_statements
-from ecgclip.reports import without_place
+from ecgclip.reports import kinds_of, without_place
 from ecgclip.signals import SignalBatch, augmentation_keys
 from ecgclip.signals.keys import uniforms
 
@@ -23,7 +23,8 @@ __all__ = ["Order", "StepTexts", "TrainingTexts", "load_batch", "prefetch", "sta
 Rows = npt.NDArray[np.int64]
 Item = TypeVar("Item")
 
-_ORDER, _SIZE, _PICK, _DROP = 101, 102, 103, 104  # streams of a record's key; augmentation uses small numbers
+# streams of a record's key; augmentation uses small numbers
+_ORDER, _SIZE, _PICK, _DROP, _KIND_SIZE, _KIND_PICK = range(101, 107)
 
 
 def statement_lists(table: pd.DataFrame, findings: str) -> list[tuple[str, ...]]:
@@ -47,7 +48,9 @@ class StepTexts:
         statements: the distinct statements of the batch.
         says: ``(batch, n_statements)`` bool.
         holds: ``(batch, batch)`` bool, whether all that text j says stands in the report of recording i.
-        derived: ``(n_statements,)`` bool, a finding without its place that no report of the batch says so.
+        derived: ``(n_statements,)`` bool, a finding without its place, or a kind, that no report of the batch says so.
+        kinds: the sampled kinds of finding of each recording, joined; empty where the recipe does not ask for them.
+        kinds_hold: ``(batch, len(kinds))`` bool, whether all kinds of text j stand in the report of recording i.
     """
 
     reports: list[str]
@@ -56,6 +59,8 @@ class StepTexts:
     says: npt.NDArray[np.bool_]
     holds: npt.NDArray[np.bool_]
     derived: npt.NDArray[np.bool_]
+    kinds: list[str]
+    kinds_hold: npt.NDArray[np.bool_]
 
 
 class TrainingTexts:
@@ -66,17 +71,35 @@ class TrainingTexts:
         sampling: draw a random subset in random order at every step, or take all of them in order.
         places_dropped: share of the sampled findings that are said without their place: "Q waves" for "Q waves in
             septal leads". Above zero a report that says the one says the other too.
+        kinds: give each recording a second text, the kinds of its findings: "conduction disturbance" for "left anterior
+            fascicular block". One whose findings are of no kind says its findings again. A report says its kinds too.
     """
 
     def __init__(
-        self, lists: Sequence[tuple[str, ...]], *, sampling: bool, places_dropped: float = 0.0
+        self,
+        lists: Sequence[tuple[str, ...]],
+        *,
+        sampling: bool,
+        places_dropped: float = 0.0,
+        kinds: bool = False,
     ) -> None:
         self.sampling, self.places_dropped = sampling, places_dropped
         self.vocabulary = list(dict.fromkeys(text for row in lists for text in row))
         place = {text: k for k, text in enumerate(self.vocabulary)}
         self.rows = [np.array([place[text] for text in row], dtype=np.int64) for row in lists]
         self._unplaced = self._without_places(place) if places_dropped > 0.0 else {}
-        self._stated = [self._with_unplaced(row) for row in self.rows]
+        self._kinds = self._kinds_of_rows(place) if kinds else []
+        self._stated = [self._with_implied(number) for number in range(len(self.rows))]
+
+    def _kinds_of_rows(self, place: dict[str, int]) -> list[Rows]:
+        """The numbers of each recording's kinds, of its statements where it has none; kinds join the vocabulary."""
+        of = {number: kinds_of(text) for number, text in enumerate(list(self.vocabulary))}
+        for kind in dict.fromkeys(kind for kinds in of.values() for kind in kinds):
+            if kind not in place:
+                place[kind] = len(self.vocabulary)
+                self.vocabulary.append(kind)
+        found = [_distinct([place[kind] for k in row.tolist() for kind in of[k]]) for row in self.rows]
+        return [kinds if len(kinds) else row for kinds, row in zip(found, self.rows, strict=True)]
 
     def _without_places(self, place: dict[str, int]) -> dict[int, int]:
         """The number of each placed finding's form without a place; forms that nobody says join the vocabulary."""
@@ -91,9 +114,11 @@ class TrainingTexts:
             found[number] = place[plain]
         return found
 
-    def _with_unplaced(self, row: Rows) -> Rows:
-        more = [self._unplaced[k] for k in row.tolist() if k in self._unplaced]
-        return np.array(list(dict.fromkeys([*row.tolist(), *more])), dtype=np.int64) if more else row
+    def _with_implied(self, number: int) -> Rows:
+        """All that a report states: its statements, those at a place without it, and its kinds."""
+        row = self.rows[number].tolist()
+        kinds = self._kinds[number].tolist() if self._kinds else []
+        return _distinct([*row, *(self._unplaced[k] for k in row if k in self._unplaced), *kinds])
 
     def counts(self, *, most: int = 4000, least: int = 2) -> dict[str, int]:
         """How many recordings use each statement: the ``most`` common ones with at least ``least``."""
@@ -123,17 +148,29 @@ class TrainingTexts:
         groups = np.array([sets.setdefault(frozenset(ids.tolist()), len(sets)) for ids in chosen])
         present = np.unique(np.concatenate([self._stated[p] for p in positions]))
         says = self._membership([self._stated[p] for p in positions], present)
-        # no matrix product: the threads of numpy's would spin on through the encoder's first layers
-        holds = [says[:, np.searchsorted(present, ids)].all(axis=1) for ids in chosen]
+        kinds = self._sampled_kinds(positions, keys)
         said = np.unique(np.concatenate([self.rows[p] for p in positions]))
         return StepTexts(
-            reports=[join_statements([self.vocabulary[k] for k in ids]) for ids in chosen],
+            reports=self._joined(chosen),
             groups=groups,
             statements=[self.vocabulary[k] for k in present],
             says=says,
-            holds=np.stack(holds, axis=1),
+            holds=_held(says, present, chosen),
             derived=~np.isin(present, said),
+            kinds=self._joined(kinds),
+            kinds_hold=_held(says, present, kinds),
         )
+
+    def _joined(self, chosen: Sequence[Rows]) -> list[str]:
+        return [join_statements([self.vocabulary[k] for k in ids]) for ids in chosen]
+
+    def _sampled_kinds(self, positions: Rows, keys: npt.NDArray[np.uint64]) -> list[Rows]:
+        if not self._kinds:
+            return []
+        rows = [self._kinds[p] for p in positions]
+        sizes = uniforms(keys, _KIND_SIZE, 1)[:, 0]
+        picks = uniforms(keys, _KIND_PICK, max(1, *(len(row) for row in rows)))
+        return [self._sample(row, size, pick) for row, size, pick in zip(rows, sizes, picks, strict=True)]
 
     @staticmethod
     def _membership(rows: Sequence[Rows], present: Rows) -> npt.NDArray[np.bool_]:
@@ -146,13 +183,24 @@ class TrainingTexts:
         if not self._unplaced:
             return ids
         said = [self._unplaced.get(k, k) if away else k for k, away in zip(ids.tolist(), drop, strict=False)]
-        return np.array(list(dict.fromkeys(said)), dtype=np.int64)
+        return _distinct(said)
 
     def _sample(self, ids: Rows, size: float, pick: npt.NDArray[np.float64]) -> Rows:
         if not self.sampling or len(ids) < 2:
             return ids
         order = np.argsort(pick[: len(ids)], kind="stable")
         return ids[order[: 1 + int(size * len(ids))]]
+
+
+def _distinct(numbers: Iterable[int]) -> Rows:
+    return np.array(list(dict.fromkeys(numbers)), dtype=np.int64)
+
+
+def _held(says: npt.NDArray[np.bool_], present: Rows, texts: Sequence[Rows]) -> npt.NDArray[np.bool_]:
+    """``(batch, len(texts))``: whether a recording says all statements of a text."""
+    # no matrix product: the threads of numpy's would spin on through the encoder's first layers
+    columns = [says[:, np.searchsorted(present, ids)].all(axis=1) for ids in texts]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(says), 0), dtype=bool)
 
 
 @dataclass(frozen=True)

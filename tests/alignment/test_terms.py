@@ -244,6 +244,23 @@ def test_a_text_that_holds_for_another_recording_is_no_negative_of_it(make):
     assert not torch.isclose(plain, expected)
 
 
+@pytest.mark.parametrize("positives", ["identical", "entailed"])
+def test_kinds_are_texts_more_and_true_of_every_recording_that_they_hold_for(make, positives):
+    batch = make()
+    holds = torch.eye(N, dtype=torch.bool)
+    holds[1, 0] = True  # the kind of recording 0 is that of recording 1 as well
+    kinds = unit(N, DIM)
+    term = InfoNCE(positives=positives)
+    logits = batch.scale * torch.cat([batch.signal @ batch.text.T, batch.signal @ kinds.T], dim=1)
+    true = torch.cat([batch.text_group, holds], dim=1).double()
+    rows = -(true * logits.log_softmax(1)).sum(1) / true.sum(1)
+    columns = -(true * logits.log_softmax(0)).sum(0) / true.sum(0)
+    expected = 0.5 * (rows.mean() + columns.mean())
+    found = term(replace(batch, kinds=kinds, kinds_hold=holds))
+    torch.testing.assert_close(found, expected.to(found.dtype))
+    assert not torch.isclose(found, term(batch))
+
+
 def test_positives_are_named():
     with pytest.raises(UsageError, match="positives of InfoNCE"):
         InfoNCE(positives="entail")

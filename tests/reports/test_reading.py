@@ -3,7 +3,14 @@ import time
 import pytest
 
 from ecgclip.errors import UsageError
-from ecgclip.reports import canonical_findings, findings, language_of, read_report, without_place
+from ecgclip.reports import (
+    canonical_findings,
+    findings,
+    kinds_of,
+    language_of,
+    read_report,
+    without_place,
+)
 from ecgclip.reports.finding import Finding
 from ecgclip.reports.reading import _read
 
@@ -294,3 +301,23 @@ def test_three_thousand_reports_a_second():
 )
 def test_a_finding_without_its_place(phrase, plain):
     assert without_place(phrase) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("left anterior fascicular block", ("conduction disturbance",)),
+        ("Linksanteriorer Hemiblock", ("conduction disturbance",)),
+        ("possible old inferior myocardial infarction", ("myocardial infarction",)),
+        ("blocked atrial premature complex", ("premature complex",)),
+        ("supraventricular tachycardia", ("supraventricular arrhythmia", "tachycardia")),
+        ("sinus tachycardia. ST depression in lateral leads", ("tachycardia", "repolarization abnormality")),
+        ("conduction disturbance", ("conduction disturbance",)),
+        ("no ST depression in lateral leads", ()),
+        ("normal axis", ()),
+        ("words that nobody knows", ()),
+        ("", ()),
+    ],
+)
+def test_the_kinds_of_what_a_text_affirms(text, kinds):
+    assert kinds_of(text) == kinds

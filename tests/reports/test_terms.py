@@ -34,6 +34,8 @@ walls:
   - {name: inferior, en: [inferior], de: [inferiore(r|)], sv: [inferior]}
 subjects:
   - {name: ST, en: [st], de: [st], sv: [st]}
+kinds:
+  - {name: coronary, of: [myocardial infarction]}
 findings:
   - {name: sinus rhythm, en: [sinus rhythm], de: [Sinusrhythmus], sv: [sinusrytm]}
   - {name: myocardial infarction, takes: [where], en: [infarct], de: [Infarkt], sv: [hjärtinfarkt]}
@@ -64,6 +66,11 @@ PLANTED = [
     ("takes: [where]", "tekes: [where]", "unknown key 'tekes'"),
     ("findings:", "findngs:", "unknown part 'findngs'"),
     ("name: ST,", "name: ST, side: left,", "side 'left' is none of"),
+    ("of: [myocardial infarction]", "of: [myocardial infraction]", "unknown finding 'myocardial infraction'"),
+    ("of: [myocardial infarction]", "of: [sinus rhythm, sinus rhythm]", "names 'sinus rhythm' twice"),
+    ("of: [myocardial infarction]", "of: []", "kind 'coronary': names no finding"),
+    ("of: [myocardial infarction]", "in: [myocardial infarction]", "kind 'coronary': unknown key 'in'"),
+    ("findings:", "  - {name: coronary, of: [sinus rhythm]}\nfindings:", "kind 'coronary': stands twice"),
 ]
 
 

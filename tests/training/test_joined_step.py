@@ -46,6 +46,7 @@ def same(found, expected, close=1e-5):
 @pytest.fixture
 def recipe(tiny_recipe):
     tiny_recipe["objective"] = EVERY_TERM
+    tiny_recipe["reports"] = {**tiny_recipe.get("reports", {}), "kinds": True}
     return tiny_recipe
 
 

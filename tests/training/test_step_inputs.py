@@ -142,6 +142,44 @@ def test_a_text_holds_for_every_recording_whose_report_states_all_of_it(share):
             assert [bool(h) for h in found.holds[:, j]] == [said <= each for each in stated]
 
 
+KINDS = [
+    ("sinus rhythm", "left anterior fascicular block", "ST depression in lateral leads"),
+    ("right bundle branch block",),
+    ("sinus rhythm", "no ST depression in lateral leads"),  # of no kind: its own words again
+    (),
+]
+
+
+def test_a_second_text_says_the_kinds_of_the_findings_and_holds_for_all_that_have_them():
+    found = drawn(TrainingTexts(KINDS, sampling=False, kinds=True), range(4))
+    block, repolarization = "conduction disturbance", "repolarization abnormality"
+    assert found.reports == [". ".join(row) for row in KINDS]
+    assert found.kinds == [f"{block}. {repolarization}", block, ". ".join(KINDS[2]), ""]
+    assert found.kinds_hold[:3, :3].tolist() == [
+        [True, True, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+    says = {text: found.says[:, k].tolist() for k, text in enumerate(found.statements)}
+    assert says[block] == [True, True, False, False]
+    derived = {text for text, so in zip(found.statements, found.derived, strict=True) if so}
+    assert derived == {block, repolarization}
+
+
+def test_kinds_are_drawn_by_the_key_and_only_where_they_are_asked_for():
+    texts = TrainingTexts(KINDS[:1], sampling=True, kinds=True)
+    many = [drawn(texts, [0], epoch).kinds[0] for epoch in range(200)]
+    block, repolarization = "conduction disturbance", "repolarization abnormality"
+    assert {frozenset(text.split(". ")) for text in many} == {
+        frozenset([block]), frozenset([repolarization]), frozenset([block, repolarization])
+    }  # fmt: skip
+    assert many == [drawn(texts, [0], epoch).kinds[0] for epoch in range(200)]
+    plain = drawn(TrainingTexts(KINDS, sampling=True), range(4))
+    assert plain.kinds == []
+    assert plain.kinds_hold.shape == (4, 0)
+    assert not {block, repolarization} & set(plain.statements)
+
+
 def test_the_hash_of_texts_changes_with_any_statement():
     base = TrainingTexts(LISTS, sampling=True).hash
     assert base == TrainingTexts(list(LISTS), sampling=False).hash

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -37,6 +38,9 @@ class InfoNCE:
     no negative of any recording whose report states all of it either: "sinus rhythm" is true of most of a batch, and
     calling it false of all but one is what plain InfoNCE does with sampled statements.
 
+    Where the batch has kinds of finding, they are as many texts more, true of every recording whose report names a
+    finding of each: the reports' texts keep the details, the kinds draw together what only the details set apart.
+
     Args:
         temperature: divides the cosines; None takes the model's learned scale.
         positives: ``identical`` or ``entailed``.
@@ -62,6 +66,9 @@ class InfoNCE:
         if self.positives == "entailed" and batch.holds is not None:
             true = true | batch.holds
         true = true[keep][:, keep]
+        if batch.kinds is not None and batch.kinds_hold is not None:
+            logits = torch.cat([logits, scale * batch.signal[keep] @ batch.kinds[keep].T], dim=1)
+            true = torch.cat([true, batch.kinds_hold[keep][:, keep]], dim=1)
         return 0.5 * (multi_positive(logits, true) + multi_positive(logits.T, true.T))
 
 

@@ -160,7 +160,7 @@ def _words(
     statements = texts.statements if "statements" in needs else []
     bank = model.config.reference if "local_bank" in needs else ()
     reports = list(dict.fromkeys(texts.reports))
-    every = list(dict.fromkeys([*reports, *statements, *bank]))
+    every = list(dict.fromkeys([*reports, *statements, *bank, *texts.kinds]))
     deep = "text_tokens" in needs
     groups = [(every[: len(reports)], True), (every[len(reports) :], False)] if deep else [(every, False)]
 
@@ -190,6 +190,9 @@ def _words(
         "statements": z[said],
         "local_statements": local[said],
     }
+    if texts.kinds:
+        fields["kinds"] = z[[place[text] for text in texts.kinds]]
+        fields["kinds_hold"] = torch.from_numpy(texts.kinds_hold).to(device)
     if bank:
         fields["local_bank"] = local[[place[text] for text in bank]]
     if deep:

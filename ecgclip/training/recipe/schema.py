@@ -64,6 +64,7 @@ class Reports(Section):
     findings: Literal["canonical", "raw", "both"] = "canonical"
     statement_sampling: bool = True
     places_dropped: Share = 0.3
+    kinds: bool = False
     vocabulary: Annotated[int, Field(ge=64)] = 4096
 
 
