@@ -37,6 +37,7 @@ __all__ = [
 Rows = npt.NDArray[np.int64]
 
 _TERMS = 7919  # keeps what terms draw apart from what the model draws
+_READ_KINDS = ("infonce", "statements", "local", "learned_beats")  # the others see the sampled reports alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,10 +222,15 @@ def check_objective(recipe: Recipe) -> None:
     """Refuse an objective that the recipe's model cannot serve, before anything is read or trained.
 
     Raises:
-        UsageError: no term, or a term that needs what the model lacks.
+        UsageError: no term, a term that needs what the model lacks, or kinds of findings that no term reads.
     """
     if not recipe.objective:
         raise UsageError(f"recipe {recipe.name}: objective has no term: give at least one")
+    if recipe.reports.kinds and not any(term.kind in _READ_KINDS for term in recipe.objective):
+        raise UsageError(
+            f"recipe {recipe.name}: no term of the objective reads what reports.kinds gives: add one of "
+            f"{', '.join(_READ_KINDS)}, or set it to false"
+        )
     for section in recipe.objective:
         if isinstance(section, LocalTerm):
             if recipe.model.local is None:

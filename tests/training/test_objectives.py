@@ -137,6 +137,7 @@ def test_a_model_folder_holds_nothing_of_the_terms(of, tiny_model, tmp_path):
     [
         ("merl", {"model.signal": {"kind": "resnet", "dropout": 0.0}}, r"model\.signal\.dropout"),
         ("melp", {"model.text": {"kind": "huggingface", "name": "absent"}}, "captioning"),
+        ("siglip", {"reports.kinds": True}, r"reports\.kinds"),
     ],
 )
 def test_a_term_that_the_model_cannot_serve_is_refused_before_anything_is_read(
