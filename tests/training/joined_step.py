@@ -19,8 +19,11 @@ from ecgclip.training.loop.step import Share, loss_and_gradients
 from ecgclip.training.recipe import load_recipe
 
 
-def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):
-    """Return the loss and the gradients by name, on the batch that the recipe's order gives at ``step``."""
+def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1, see=None):
+    """Return the loss and the gradients by name, on the batch that the recipe's order gives at ``step``.
+
+    ``see`` is called with the model, the texts and the objective before the step.
+    """
     recipe = load_recipe(recipe)
     store = Store.open(recipe.data.store)
     parts = build_parts(recipe, store)
@@ -31,12 +34,15 @@ def joined_step(recipe, *, rank=0, processes=1, micro=None, step=1):
     mine = positions[share(len(positions), rank, processes)]
     keys = order.keys(epoch, mine)
     batch = build_augmentation(recipe)(load_batch(store, parts.rows[mine]), keys)
+    texts = parts.texts.step(positions, order.keys(epoch, positions))
+    if see is not None:
+        see(model, texts, objective)
     loss, _ = loss_and_gradients(
         model,
         objective,
         batch,
         signed(keys),
-        parts.texts.step(positions, order.keys(epoch, positions)),
+        texts,
         here=Share(rank, processes),
         micro=micro or len(batch),
         autocast=lambda: torch.autocast("cpu", enabled=False),

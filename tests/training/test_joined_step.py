@@ -74,16 +74,33 @@ def test_single_recordings_do_too_but_for_a_value_that_rounds_to_the_other_side_
     same(joined_step(recipe, micro=1), whole, close=2e-3)
 
 
-def test_augmentation_statements_and_dropout_are_really_on(recipe, whole):
+def test_augmentation_statements_kinds_and_dropout_are_really_on(recipe, whole):
     for section, off in (
         (
             "augmentation",
             dict.fromkeys(("shift_s", "gain", "lead_gain", "wander_mv", "muscle_mv", "lead_drop"), 0.0),
         ),
-        ("reports", {"statement_sampling": False, "vocabulary": 512}),
+        ("reports", {**recipe["reports"], "statement_sampling": False, "vocabulary": 512}),
+        ("reports", {**recipe["reports"], "kinds": False}),
         ("model", {**recipe["model"], "signal": {"kind": "resnet", "size": "tiny", "dropout": 0.0}}),
     ):
         assert joined_step({**recipe, section: off})[0] != pytest.approx(whole[0], rel=1e-4), section
+
+
+def test_each_recording_meets_the_embedding_of_its_own_kinds(recipe):
+    seen = {}
+
+    def see(model, texts, objective):
+        model.eval()  # so that a text's embedding is the same twice
+        with torch.no_grad():
+            seen["expected"] = model.text_views(texts.kinds, tokens=False).z
+        seen["texts"] = texts
+        objective.register_forward_pre_hook(lambda _, given: seen.update(batch=given[0]))
+
+    joined_step(recipe, see=see)
+    assert len(set(seen["texts"].kinds)) > 3
+    torch.testing.assert_close(seen["batch"].kinds, seen["expected"])
+    assert seen["batch"].kinds_hold.tolist() == seen["texts"].kinds_hold.tolist()
 
 
 def test_a_vit_without_a_local_branch_can_be_portioned_too(recipe):
