@@ -56,14 +56,13 @@ def _kinds(tree: Mapping[str, Any]) -> Iterator[str]:
     names = {str(raw["name"]) for raw in tree["findings"]}
     seen: set[str] = set()
     for raw in tree["kinds"]:
-        kind, of = str(raw["name"]), raw.get("of")
+        kind, of = str(raw["name"]), _listed(raw.get("of"))
         yield from (f"kind {kind!r}: unknown key {key!r}" for key in raw if key not in ("name", "of"))
         if kind in seen:
             yield f"kind {kind!r}: stands twice"
         seen.add(kind)
-        if not isinstance(of, list) or not of:
+        if not of:
             yield f"kind {kind!r}: names no finding under `of`"
-            continue
         yield from (f"kind {kind!r}: unknown finding {name!r}" for name in of if name not in names)
         yield from (
             f"kind {kind!r}: names {name!r} twice" for name in dict.fromkeys(of) if of.count(name) > 1

@@ -313,6 +313,7 @@ def test_a_finding_without_its_place(phrase, plain):
         ("supraventricular tachycardia", ("supraventricular arrhythmia", "tachycardia")),
         ("sinus tachycardia. ST depression in lateral leads", ("tachycardia", "repolarization abnormality")),
         ("conduction disturbance", ("conduction disturbance",)),
+        ("right bundle branch block. left anterior fascicular block", ("conduction disturbance",)),
         ("no ST depression in lateral leads", ()),
         ("normal axis", ()),
         ("words that nobody knows", ()),

@@ -68,6 +68,7 @@ PLANTED = [
     ("name: ST,", "name: ST, side: left,", "side 'left' is none of"),
     ("of: [myocardial infarction]", "of: [myocardial infraction]", "unknown finding 'myocardial infraction'"),
     ("of: [myocardial infarction]", "of: [sinus rhythm, sinus rhythm]", "names 'sinus rhythm' twice"),
+    ("of: [myocardial infarction]", "of: [[sinus rhythm]]", "kind 'coronary': unknown finding"),
     ("of: [myocardial infarction]", "of: []", "kind 'coronary': names no finding"),
     ("of: [myocardial infarction]", "in: [myocardial infarction]", "kind 'coronary': unknown key 'in'"),
     ("findings:", "  - {name: coronary, of: [sinus rhythm]}\nfindings:", "kind 'coronary': stands twice"),

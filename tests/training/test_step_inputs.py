@@ -164,6 +164,8 @@ def test_a_second_text_says_the_kinds_of_the_findings_and_holds_for_all_that_hav
     assert says[block] == [True, True, False, False]
     derived = {text for text, so in zip(found.statements, found.derived, strict=True) if so}
     assert derived == {block, repolarization}
+    two = TrainingTexts([("supraventricular tachycardia",)], sampling=False, kinds=True)
+    assert drawn(two, [0]).kinds == ["supraventricular arrhythmia. tachycardia"]
 
 
 def test_kinds_are_drawn_by_the_key_and_only_where_they_are_asked_for():
